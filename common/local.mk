@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libcommon.a
+libcommon_a_SOURCES = \
+	common/error.c common/error.h \
+	common/bytes.c common/bytes.h \
+	common/digest.c common/digest.h \
+	common/items.c common/items.h
+
+COMMON_LIBS = libcommon.a $(JANSSON_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += common/test/digest.t
+common_test_digest_t_SOURCES = common/test/digest.c t/tap.h
+common_test_digest_t_LDADD = $(COMMON_LIBS)
