@@ -21,9 +21,8 @@ static int header(const uint8_t *p, size_t len, const char *magic, size_t head,
                          get_u32be(p + 4));
     *count = get_u64be(p + 8);
     if (*count > (len - ITEMS_HEADER_LEN) / head)
-        return error_set(err, EBADMSG,
-                         "%s file of %zu bytes claims %ju items", magic, len,
-                         (uintmax_t)*count);
+        return error_set(err, EBADMSG, "%s file of %zu bytes claims %ju items",
+                         magic, len, (uintmax_t)*count);
     return 0;
 }
 

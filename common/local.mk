@@ -4,7 +4,8 @@ libcommon_a_SOURCES = \
 	common/error.c common/error.h \
 	common/bytes.c common/bytes.h \
 	common/digest.c common/digest.h \
-	common/items.c common/items.h
+	common/items.c common/items.h \
+	common/record.c common/record.h
 
 COMMON_LIBS = libcommon.a $(JANSSON_LIBS) $(CRYPTO_LIBS)
 

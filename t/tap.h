@@ -28,8 +28,8 @@ static inline void plan(int n)
 }
 
 /* The whole program is skipped for REASON (a printf format). */
-__attribute__((format(printf, 1, 2), noreturn)) static inline void
-skip_all(const char *fmt, ...)
+__attribute__((format(printf, 1, 2), noreturn)) static inline void skip_all(
+    const char *fmt, ...)
 {
     va_list ap;
 
@@ -41,8 +41,8 @@ skip_all(const char *fmt, ...)
     exit(0);
 }
 
-__attribute__((format(printf, 4, 5))) static inline bool
-tap_ok(bool pass, const char *file, int line, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static inline bool tap_ok(
+    bool pass, const char *file, int line, const char *fmt, ...)
 {
     va_list ap;
 
@@ -105,7 +105,8 @@ static inline void done_testing(void)
 static inline int exit_status(void)
 {
     if (tap_planned >= 0 && tap_planned != tap_run) {
-        fprintf(stderr, "# planned %d checks but ran %d\n", tap_planned, tap_run);
+        fprintf(stderr, "# planned %d checks but ran %d\n", tap_planned,
+                tap_run);
         return 1;
     }
     return tap_failed ? 1 : 0;

@@ -32,10 +32,10 @@
 
 /* One line of `fallow-runner --describe KERNEL`. */
 struct work_info {
-    const char *unit;      /* what is counted, e.g. "multiply-accumulates" */
-    const char *summary;   /* one line for people */
-    const char *device;    /* "cpu" */
-    const char *usage;     /* option lines shown by --help; ends with \n */
+    const char *unit;    /* what is counted, e.g. "multiply-accumulates" */
+    const char *summary; /* one line for people */
+    const char *device;  /* "cpu" */
+    const char *usage;   /* option lines shown by --help; ends with \n */
 };
 
 /* What split() writes.  dir holds, after success:
@@ -50,10 +50,10 @@ struct work_info {
  * plan with what it knows: chunk, output, warnings.
  */
 struct work_split {
-    int argc;           /* the kernel's own words: --model X --input Y … */
-    char **argv;        /* argv[0] is the kernel's name */
-    const char *dir;    /* an empty directory to fill */
-    json_t *plan;       /* object to add to; owned by the caller */
+    int argc;        /* the kernel's own words: --model X --input Y … */
+    char **argv;     /* argv[0] is the kernel's name */
+    const char *dir; /* an empty directory to fill */
+    json_t *plan;    /* object to add to; owned by the caller */
     void (*progress)(void *arg, uint64_t done, uint64_t total);
     void *progress_arg;
 };
@@ -62,7 +62,7 @@ struct work_split {
  * there) and every item's result in item order.
  */
 struct work_assemble {
-    const char *dir;                   /* split's directory */
+    const char *dir; /* split's directory */
     const json_t *plan;
     const struct item_result *results; /* plan's "items" of them */
     size_t n;
@@ -76,8 +76,8 @@ struct work_open {
 
 /* One lease's cost before it runs. */
 struct work_estimate {
-    uint64_t units;    /* sum over the items, exact */
-    uint64_t ram;      /* bytes resident at peak */
+    uint64_t units;     /* sum over the items, exact */
+    uint64_t ram;       /* bytes resident at peak */
     uint64_t out_bytes; /* of all results together, upper bound */
 };
 
@@ -94,10 +94,10 @@ struct work_plugin {
     uint32_t abi; /* WORK_ABI */
     const char *name;
     const char *version;
-    const char *spec;            /* canonical text of the arithmetic: every
-                                  * constant and rule that changes bits; its
-                                  * SHA-256 is the kernel digest */
-    const char *known_answer;    /* hex digest selftest() must reproduce */
+    const char *spec;         /* canonical text of the arithmetic: every
+                               * constant and rule that changes bits; its
+                               * SHA-256 is the kernel digest */
+    const char *known_answer; /* hex digest selftest() must reproduce */
     const struct work_info *info;
     const char *const *variants; /* best first, "ref" last, NULL ends */
 
@@ -124,8 +124,7 @@ struct work_plugin {
     void (*close)(void *ctx);
 
     /* Compute the known answer with a variant; 0 and the digest, or -1. */
-    int (*selftest)(const char *variant, struct digest *out,
-                    struct error *err);
+    int (*selftest)(const char *variant, struct digest *out, struct error *err);
 };
 
 #endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record.h - the rows of a cell: what a step writes and a restart reads
+ *
+ * sched/core emits records as effects; accounting/store writes all records of
+ * a group commit in one transaction and, at start, reads them back in the order
+ * of enum record_type.  Feeding those to cell_restore() gives the state the
+ * last COMMIT left: leases are soft and are not among them.
+ *
+ * Every record is an upsert by its key except where "append" is said; appended
+ * rows are immutable.  Times are microseconds since 1970 UTC (int64), money
+ * and credits are micro-units (int64, 1e-6 of the unit), units are a kernel's
+ * deterministic count (int64).  Strings and byte ranges are borrowed: the
+ * producer keeps them alive until the records were written.  Ids are positive,
+ * never reused, and 0 means "none".
+ */
+#ifndef FALLOW_COMMON_RECORD_H
+#define FALLOW_COMMON_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/digest.h"
+
+enum record_type {
+    REC_PARTY,    /* key party_id */
+    REC_TARIFF,   /* key tariff_id; append */
+    REC_WORKER,   /* key worker_id */
+    REC_JOB,      /* key job_id */
+    REC_TASK,     /* key (job_id, task) */
+    REC_WINDOW,   /* key window_id */
+    REC_RESULT,   /* key (job_id, task, epoch, attempt); append */
+    REC_CHECK,    /* key check_id */
+    REC_VERDICT,  /* key verdict_id; append */
+    REC_BILLING,  /* key billing_id; append */
+    REC_TRANSFER, /* key transfer_id; append, never read back */
+    REC_BALANCE,  /* read back only: an account's balance */
+    REC_SEQ,      /* key worker_id: last request and its reply */
+    REC_COUNTER,  /* read back only: next free ids */
+    REC_TOKEN,    /* key hash; sched/api's, the core never sees it */
+    REC_BLOB,     /* key (digest, party_id); sched/api's */
+    REC_TYPES
+};
+
+enum party_role {
+    ROLE_OWNER = 1,
+    ROLE_CUSTOMER = 2,
+    ROLE_CELL = 4,
+};
+
+#define NAME_MAX_LEN 63
+
+/* A legal person.  Parties with one beneficial_owner never check each other. */
+struct rec_party {
+    int64_t party_id;
+    char name[NAME_MAX_LEN + 1];
+    uint32_t roles;           /* or of enum party_role */
+    int64_t beneficial_owner; /* a party_id; its own when unconnected */
+    bool locked;              /* locked out after a verdict "wrong" */
+    int64_t accepted_tasks;   /* standing: tasks in verified windows */
+    int32_t strict_tasks;     /* tasks still to be checked at q = 1 */
+    int64_t created_us;
+};
+
+/* Price of a kernel's unit, and what a credit is.  credit_micro =
+ * floor(units * rate_num / rate_den); amount = floor(credit_micro *
+ * price_micro / 1e6); fee = floor(amount * fee_ppm / 1e6), on top.
+ */
+struct rec_tariff {
+    int64_t tariff_id;
+    char kernel[NAME_MAX_LEN + 1];
+    char zone[16];
+    char unit[6];        /* fiat: "USD" */
+    char credit_unit[6]; /* "GPUC" or "CPUC" */
+    int64_t price_micro; /* fiat per credit */
+    int64_t rate_num, rate_den;
+    int32_t fee_ppm;
+    int64_t valid_from_us, valid_to_us; /* to 0 = open */
+};
+
+enum worker_state { WORKER_ACTIVE = 1, WORKER_LOCKED = 2, WORKER_RETIRED = 3 };
+
+struct rec_worker {
+    int64_t worker_id;
+    int64_t party_id;   /* its owner */
+    uint8_t pubkey[32]; /* Ed25519 */
+    bool referee;       /* the cell's own, runs the variant "ref" */
+    uint8_t state;      /* enum worker_state */
+    int64_t enrolled_us;
+    int64_t last_seen_us;
+};
+
+enum job_state {
+    JOB_PENDING = 1, /* no task has been leased yet */
+    JOB_RUNNING,
+    JOB_COMPLETING, /* all delivered, windows still being checked */
+    JOB_COMPLETED,
+    JOB_CANCELLED,
+    JOB_FAILED, /* a task failed max_attempts times */
+    JOB_HELD,
+};
+
+enum job_input { INPUT_INDEX = 1, INPUT_BLOBS = 2 };
+
+/* A submission.  Item i of task t is row t * items_per_task + i; the last task
+ * may be shorter.  INPUT_INDEX: the item's bytes are its row as u64be.
+ * INPUT_BLOBS: blobs[t] is the items file (items.h) of task t.
+ */
+struct rec_job {
+    int64_t job_id;
+    int64_t party_id;          /* the customer */
+    uint8_t submission_id[16]; /* client-made; unique per party */
+    char name[NAME_MAX_LEN + 1];
+    char user_name[NAME_MAX_LEN + 1];
+    char kernel[NAME_MAX_LEN + 1];
+    struct digest spec;   /* kernel digest */
+    struct digest params; /* digest of the manifest blob, or zero */
+    uint8_t input;        /* enum job_input */
+    uint32_t tasks;
+    uint32_t items_per_task;
+    uint64_t items;
+    const struct digest *blobs;      /* tasks of them, or NULL */
+    const int64_t *task_units;       /* tasks of them, or NULL: uniform */
+    int64_t units_per_item;          /* when uniform */
+    int64_t units;                   /* total, the quoted bound */
+    int64_t array_first, array_step; /* index of task t = first + t * step */
+    bool is_array;
+    char zone[16];
+    int32_t nice;
+    int64_t time_limit_us; /* 0 = none */
+    int64_t submitted_us, started_us, ended_us;
+    uint8_t state;                 /* enum job_state */
+    char reason[NAME_MAX_LEN + 1]; /* why pending, failed or held */
+    uint32_t tasks_done, tasks_failed, tasks_cancelled;
+    int64_t tariff_id;
+    int64_t quote_amount, quote_fee; /* micro-fiat, the most it can cost */
+    int64_t reserved;                /* still in the reserve account */
+    int64_t spent_amount, spent_fee; /* verified so far */
+    uint64_t checked_items, caught_items;
+};
+
+enum task_state {
+    TASK_QUEUED = 1, /* row exists only when attempt > 0 */
+    TASK_DONE,
+    TASK_FAILED,
+    TASK_CANCELLED,
+};
+
+/* Written when a task ends, or when its attempt high-water mark moves because
+ * a lease lapsed or was handed back: a token below the mark is refused.
+ */
+struct rec_task {
+    int64_t job_id;
+    uint32_t task;
+    uint8_t state;
+    uint32_t attempt;  /* high-water mark */
+    int64_t worker_id; /* who did it, 0 while queued */
+    int64_t window_id;
+    int64_t units;
+    uint32_t code; /* deterministic failure of the first failed item */
+    int64_t started_us, ended_us;
+};
+
+enum window_state {
+    WINDOW_OPEN = 1, /* collecting tasks */
+    WINDOW_CHECKING, /* full or job at its end; draws outstanding */
+    WINDOW_VERIFIED,
+    WINDOW_REJECTED,
+};
+
+/* Tasks of one worker in one job that verify together.  amount is what has
+ * been moved to the owner's escrow for it: the escrow account of an owner is
+ * the sum of amount over windows in the first two states.
+ */
+struct rec_window {
+    int64_t window_id;
+    int64_t job_id;
+    int64_t worker_id;
+    int64_t party_id; /* the owner */
+    uint8_t state;
+    uint32_t tasks;
+    int64_t units;                /* primary items */
+    int64_t salt_units;           /* checks this worker answered meanwhile */
+    int64_t amount;               /* micro-fiat in escrow */
+    uint32_t drawn, equal, wrong; /* of its items recomputed */
+    int64_t opened_us, closed_us;
+};
+
+enum result_state { RESULT_HELD = 1, RESULT_VERIFIED, RESULT_REJECTED };
+
+/* What a worker committed for one lease, with everything needed to prove it
+ * later.  map lists, per position in the lease, the source: u64be check_id for
+ * a salt item, or 0 followed by u32be item of the task (12 bytes each).
+ */
+struct rec_result {
+    int64_t job_id;
+    uint32_t task;
+    int32_t epoch;
+    uint32_t attempt;
+    int64_t worker_id;
+    int64_t window_id;
+    struct merkle_sum root;
+    uint32_t n_items;     /* positions, salt included */
+    int64_t units;        /* primary items only */
+    struct digest blob;   /* results file in the blob store, or zero */
+    const uint8_t *bytes; /* results file inline, or NULL */
+    uint32_t len;
+    const uint8_t *map;
+    uint32_t map_len;
+    int64_t received_us;
+};
+
+enum check_state {
+    CHECK_PENDING = 1, /* to be answered by salt or the referee */
+    CHECK_EQUAL,
+    CHECK_DISPUTED,      /* differed; waits for the referee */
+    CHECK_CHECKER_WRONG, /* the referee agrees with the committed bytes */
+    CHECK_WRONG,         /* the referee disagrees with them */
+    CHECK_DROPPED,       /* its window ended otherwise */
+};
+
+/* One drawn item of one committed task. */
+struct rec_check {
+    int64_t check_id;
+    int64_t window_id; /* the window being checked */
+    int64_t job_id;
+    uint32_t task;
+    uint32_t attempt;
+    int32_t epoch;
+    uint32_t item;           /* of the task */
+    uint32_t position;       /* in the lease it was committed under */
+    struct digest committed; /* SHA-256(code u32be ‖ units u64be ‖ bytes) */
+    int64_t units;           /* committed for it */
+    uint8_t state;
+    bool referee_only;
+    int64_t checker_id; /* worker whose answer counted, or 0 */
+    int64_t drawn_us, answered_us;
+};
+
+enum verdict_kind { VERDICT_ERROR = 1, VERDICT_WRONG = 2 };
+
+/* The referee's last word on one item; the proof is made from the result and
+ * this row (fallow verify-evidence).
+ */
+struct rec_verdict {
+    int64_t verdict_id;
+    uint8_t kind;
+    int64_t worker_id, party_id;
+    int64_t job_id; /* the committed task that holds the wrong item */
+    uint32_t task;
+    uint32_t attempt;
+    int32_t epoch;
+    uint32_t position;     /* leaf index in that commitment */
+    int64_t source_job_id; /* the item itself: a salt may be another task's */
+    uint32_t source_task, source_item;
+    uint32_t expected_code;
+    int64_t expected_units;
+    const uint8_t *expected; /* bytes the referee computed */
+    uint32_t expected_len;
+    int64_t at_us;
+};
+
+enum billing_purpose { BILL_PRIMARY = 1, BILL_SALT, BILL_CHECK_FEE };
+
+/* One priced line; written once, when its window is verified.  Its legs carry
+ * ref = billing_id.
+ */
+struct rec_billing {
+    int64_t billing_id;
+    int64_t window_id;
+    int64_t job_id;
+    int64_t owner, customer; /* party ids; customer = cell for salt */
+    uint8_t purpose;
+    int64_t tariff_id;
+    uint32_t tasks;
+    uint64_t items;
+    int64_t units;
+    int64_t credit_micro;
+    int64_t amount, fee; /* micro-fiat */
+    int64_t busy_us;     /* device time the worker reported, display only */
+    int64_t at_us;
+};
+
+/* Account purposes and normal sides (accounting.md §3). */
+enum purpose {
+    ACC_BANK = 1,
+    ACC_PREPAID,
+    ACC_RESERVE,
+    ACC_ESCROW,
+    ACC_HELD,
+    ACC_PAYABLE,
+    ACC_SETTLING,
+    ACC_FEE,
+    ACC_VERIFY_COST,
+    ACC_ROUNDING,
+    ACC_GRANT,
+    ACC_QTY_ISSUED,
+    ACC_QTY_EARNED,
+};
+
+enum transfer_kind {
+    TR_FUND = 1,
+    TR_RESERVE = 2,
+    TR_RELEASE = 3,
+    TR_ESCROW = 4,
+    TR_REJECT = 5,
+    TR_VERIFY = 6,
+    TR_MATURE = 7,
+    TR_SETTLE = 8,
+    TR_NET = 9,
+    TR_FX = 10,
+    TR_CORRECT = 11,
+    TR_ROUND = 12,
+    TR_QUANTITY = 13,
+    TR_SPEND = 14,
+    TR_CHECK = 15,
+};
+
+/* Debit one account, credit another, one unit, amount > 0.  transfer_id is
+ * derived from stored facts (transfer_make_id), never from the clock, so that
+ * a repeated posting is recognised.  ref names what it is for: a job, window
+ * or billing id according to kind.
+ */
+struct rec_transfer {
+    uint8_t transfer_id[16];
+    uint8_t kind;
+    int64_t dr_party;
+    uint8_t dr_purpose;
+    int64_t cr_party;
+    uint8_t cr_purpose;
+    char unit[6];
+    int64_t amount;
+    int64_t ref;
+    int64_t event_us;
+};
+
+/* natural-side balance of (party, unit, purpose), read back at start */
+struct rec_balance {
+    int64_t party_id;
+    uint8_t purpose;
+    char unit[6];
+    int64_t amount;
+};
+
+/* The last state-changing request of a worker and its reply, byte for byte. */
+struct rec_seq {
+    int64_t worker_id;
+    int64_t seq;
+    struct digest body;
+    const uint8_t *reply;
+    uint32_t reply_len;
+};
+
+enum token_kind { TOKEN_USER = 1, TOKEN_ENROL = 2, TOKEN_ADMIN = 3 };
+
+/* A bearer token, stored as its SHA-256.  An enrolment token is used once. */
+struct rec_token {
+    struct digest hash;
+    uint8_t kind;
+    int64_t party_id;
+    int64_t created_us, expires_us; /* expires 0 = never */
+    int64_t used_us;                /* 0 = not yet */
+    bool revoked;
+};
+
+/* Who uploaded a blob: who may name it in a job and read it back. */
+struct rec_blob {
+    struct digest digest;
+    int64_t party_id;
+    int64_t size;
+    int64_t at_us;
+};
+
+struct rec_counter {
+    int64_t next_job, next_window, next_check, next_verdict, next_billing,
+        next_party, next_worker;
+};
+
+struct record {
+    enum record_type type;
+    union {
+        struct rec_party party;
+        struct rec_tariff tariff;
+        struct rec_worker worker;
+        struct rec_job job;
+        struct rec_task task;
+        struct rec_window window;
+        struct rec_result result;
+        struct rec_check check;
+        struct rec_verdict verdict;
+        struct rec_billing billing;
+        struct rec_transfer transfer;
+        struct rec_balance balance;
+        struct rec_seq seq;
+        struct rec_counter counter;
+        struct rec_token token;
+        struct rec_blob blob;
+    };
+};
+
+/* transfer_id = first 16 bytes of SHA-256("fallow-transfer-v1" ‖ kind ‖
+ * ref u64be ‖ leg u32be ‖ serial u64be), where leg tells legs of one event
+ * apart and serial is a stored count (the window's escrow steps, say).
+ */
+void transfer_make_id(struct rec_transfer *t, uint32_t leg, uint64_t serial);
+
+/* Words for states, as commands and files print them; "?" when unknown. */
+const char *job_state_name(int state); /* PENDING RUNNING … */
+const char *job_state_code(int state); /* PD R CG CD CA F */
+const char *purpose_name(int purpose); /* prepaid reserve escrow … */
+bool purpose_is_debit(int purpose);    /* normal side is debit */
+bool purpose_has_floor(int purpose);   /* may not go below zero */
+
+#endif
