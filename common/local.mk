@@ -5,10 +5,18 @@ libcommon_a_SOURCES = \
 	common/bytes.c common/bytes.h \
 	common/digest.c common/digest.h \
 	common/items.c common/items.h \
-	common/record.c common/record.h
+	common/record.c common/record.h \
+	common/file.c common/file.h \
+	common/plugin.c common/plugin.h
 
 COMMON_LIBS = libcommon.a $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
 check_PROGRAMS += common/test/digest.t
 common_test_digest_t_SOURCES = common/test/digest.c t/tap.h
 common_test_digest_t_LDADD = $(COMMON_LIBS)
+
+check_PROGRAMS += common/test/plugin.t common/test/file.t
+common_test_plugin_t_SOURCES = common/test/plugin.c t/tap.h
+common_test_plugin_t_LDADD = $(COMMON_LIBS)
+common_test_file_t_SOURCES = common/test/file.c t/tap.h
+common_test_file_t_LDADD = $(COMMON_LIBS)

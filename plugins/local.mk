@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+# A plugin is a program linked as a loadable object: own code in statically,
+# one symbol out.
+work_plugin_map = $(top_srcdir)/plugins/work/work.map
+work_plugin_flags = $(AM_LDFLAGS) -shared -Wl,--version-script=$(work_plugin_map)
+EXTRA_DIST += plugins/work/work.map
+
+workplugin_PROGRAMS += plugins/work/echo.so
+plugins_work_echo_so_SOURCES = plugins/work/echo.c plugins/work/work.h
+plugins_work_echo_so_LDFLAGS = $(work_plugin_flags)
+plugins_work_echo_so_LDADD = $(COMMON_LIBS)

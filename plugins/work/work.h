@@ -19,6 +19,7 @@
 #define FALLOW_PLUGINS_WORK_WORK_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -39,15 +40,19 @@ struct work_info {
 };
 
 /* What split() writes.  dir holds, after success:
- *   params/…     files every task needs (the model); may be empty
+ *   params/…     files every task needs (the model), regular files without
+ *                sub-directories; the runner makes the directory; may stay
+ *                empty
  *   items        one items file with all items in row order
  *   units        u64be per item, the exact units run() will count
  *   plan.json    {"kernel", "spec", "items", "units", "chunk": items a task,
  *                 "params": [{"name", "sha256", "size"}…] sorted by name,
  *                 "params_digest", "output": {…kernel's own…},
  *                 "warnings": [text…]}
- * The runner writes "params_digest" and checks the rest; a plugin fills
- * plan with what it knows: chunk, output, warnings.
+ * A plugin fills plan with what it knows: chunk (>= 1), output (an object
+ * whose "path" is the user's output file), warnings; the runner adds the rest
+ * and writes the file.  A split that fails may leave files in dir: the caller
+ * removes the directory.
  */
 struct work_split {
     int argc;        /* the kernel's own words: --model X --input Y … */
@@ -101,8 +106,12 @@ struct work_plugin {
     const struct work_info *info;
     const char *const *variants; /* best first, "ref" last, NULL ends */
 
-    /* Customer's side.  0, or -1 with errno and err naming value, place
-     * (file:line) and remedy.
+    /* Whether a listed variant works on this machine; NULL slot: all do. */
+    bool (*usable)(const char *variant);
+
+    /* Customer's side.  assemble writes plan's output path by temporary file
+     * and rename (file_write); every result has code 0.  0, or -1 with errno
+     * and err naming value, place (file:line) and remedy.
      */
     int (*split)(const struct work_split *s, struct error *err);
     int (*assemble)(const struct work_assemble *a, struct error *err);
