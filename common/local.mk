@@ -6,6 +6,8 @@ libcommon_a_SOURCES = \
 	common/digest.c common/digest.h \
 	common/items.c common/items.h \
 	common/record.c common/record.h \
+	common/sign.c common/sign.h \
+	common/frame.h common/http.h \
 	common/file.c common/file.h \
 	common/plugin.c common/plugin.h
 
