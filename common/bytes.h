@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bytes.h - byte order, hex and base64
  *
- * Nothing here allocates unless it says so.
+ * Nothing here allocates unless it says so.  Big-endian is the byte order of
+ * everything that is hashed, signed or stored.
  */
 #ifndef FALLOW_COMMON_BYTES_H
 #define FALLOW_COMMON_BYTES_H
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Write v at p, most significant byte first. */
 static inline void put_u32be(uint8_t *p, uint32_t v)
 {
     for (int i = 0; i < 4; i++)
@@ -21,6 +23,7 @@ static inline void put_u64be(uint8_t *p, uint64_t v)
         p[i] = (uint8_t)(v >> (56 - 8 * i));
 }
 
+/* Read what put_u32be or put_u64be wrote; p needs no alignment. */
 static inline uint32_t get_u32be(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 |

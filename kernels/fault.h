@@ -12,8 +12,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Fits into an error's text with room for a file name before it. */
 #define FAULT_TEXT_MAX 400
 
+/* Given as the last parameter by a caller that wants words, else NULL. */
 struct fault {
     char text[FAULT_TEXT_MAX];
 };
@@ -21,8 +23,8 @@ struct fault {
 /* Fill f->text (f may be NULL) from the printf format, set errno to code, and
  * return -1, so that `return fault_set(f, EBADMSG, …)` is one line.
  */
-__attribute__((format(printf, 3, 4))) static inline int
-fault_set(struct fault *f, int code, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static inline int fault_set(
+    struct fault *f, int code, const char *fmt, ...)
 {
     if (f) {
         va_list ap;

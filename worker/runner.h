@@ -13,15 +13,16 @@
 #include "common/error.h"
 #include "plugins/work/work.h"
 
+/* Larger inputs and results are refused before they are mapped. */
 #define RUNNER_FILE_MAX ((size_t)4 << 30)
 
 /* The command line, decoded. */
 struct runner_args {
-    char call; /* which of the calls, 0 = none yet */
-    const char *kernel;
+    char call;           /* which of the calls, 0 = none yet */
+    const char *kernel;  /* NAME of DIR/work/NAME.so */
     const char *variant; /* NULL = the best usable */
-    const char *dir;
-    const char *params;
+    const char *dir;     /* of --split and --assemble */
+    const char *params;  /* directory, read-only */
     const char *input;
     const char *output;
     const char *results;

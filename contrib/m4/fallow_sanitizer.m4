@@ -8,7 +8,9 @@ AC_DEFUN([FALLOW_CHECK_SANITIZER], [
   AS_CASE([$fallow_sanitizer],
     [yes], [fallow_sanitizer=address,undefined])
   AS_IF([test "$fallow_sanitizer" != no], [
-    SANITIZER_CFLAGS="-fsanitize=$fallow_sanitizer -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+    SANITIZER_CFLAGS="-fsanitize=$fallow_sanitizer"
+    SANITIZER_CFLAGS="$SANITIZER_CFLAGS -fno-sanitize-recover=undefined"
+    SANITIZER_CFLAGS="$SANITIZER_CFLAGS -fno-omit-frame-pointer"
     AC_DEFINE([FALLOW_SANITIZED], [1], [Define when built with a sanitizer])
   ])
   AC_SUBST([SANITIZER_CFLAGS])
