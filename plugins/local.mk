@@ -2,7 +2,8 @@
 # A plugin is a program linked as a loadable object: own code in statically,
 # one symbol out.
 work_plugin_map = $(top_srcdir)/plugins/work/work.map
-work_plugin_flags = $(AM_LDFLAGS) -shared -Wl,--version-script=$(work_plugin_map)
+work_plugin_flags = $(AM_LDFLAGS) -shared \
+	-Wl,--version-script=$(work_plugin_map)
 EXTRA_DIST += plugins/work/work.map
 
 workplugin_PROGRAMS += plugins/work/echo.so

@@ -5,11 +5,14 @@
 export FALLOW_PLUGIN_DIR=$builddir/plugins
 runner=$builddir/worker/fallow-runner
 json() { # FILE EXPRESSION over d
-	python3 -c 'import json,sys; d=json.load(open(sys.argv[1])); print(eval(sys.argv[2]))' "$1" "$2"
+	python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+print(eval(sys.argv[2]))' "$1" "$2"
 }
 
 test_expect_success "the kernels are listed" '
-	$runner --list >list && [ "$(json list "\"echo\" in d[\"kernels\"]")" = True ]'
+	$runner --list >list &&
+	[ "$(json list "\"echo\" in d[\"kernels\"]")" = True ]'
 test_expect_success "a kernel describes itself with the digest of its spec" '
 	$runner --describe echo >d &&
 	[ "$(json d "d[\"name\"], d[\"unit\"], d[\"variants\"]")" = \
@@ -26,16 +29,21 @@ test_expect_success "lines become items and a plan" '
 	$runner --split echo --dir sp -- --input in.txt --output out.txt \
 		--chunk 2 >plan 2>progress &&
 	cmp <(python3 -m json.tool plan) <(python3 -m json.tool sp/plan.json) &&
-	[ "$(json plan "d[\"items\"], d[\"units\"], d[\"chunk\"]")" = "(3, 3, 2)" ] &&
+	[ "$(json plan "d[\"items\"], d[\"units\"], d[\"chunk\"]")" = \
+	  "(3, 3, 2)" ] &&
 	grep -x "progress 3 3" progress &&
-	[ "$(json plan "d[\"params_digest\"]")" = "$(sha256sum </dev/null | cut -d" " -f1)" ]'
+	[ "$(json plan "d[\"params_digest\"]")" = \
+	  "$(sha256sum </dev/null | cut -d" " -f1)" ]'
 test_expect_success "an estimate counts units and bytes" '
 	$runner --estimate echo --params sp/params --input sp/items >e &&
-	[ "$(json e "d[\"units\"], d[\"out_bytes\"], d[\"items\"]")" = "(3, 8, 3)" ]'
+	[ "$(json e "d[\"units\"], d[\"out_bytes\"], d[\"items\"]")" = \
+	  "(3, 8, 3)" ]'
 test_expect_success "a run ends with the root of the results" '
-	$runner --run echo --params sp/params --input sp/items --output res >r &&
+	$runner --run echo --params sp/params --input sp/items \
+		--output res >r &&
 	tail -n1 r >last &&
-	[ "$(json last "d[\"done\"], d[\"items\"], d[\"units\"], d[\"bytes\"]")" = \
+	[ "$(json last \
+	  "d[\"done\"], d[\"items\"], d[\"units\"], d[\"bytes\"]")" = \
 	  "(True, 3, 3, 8)" ]'
 test_expect_success "the root is the Merkle sum root, computed independently" '
 	cat >root.py <<-\EOF
@@ -59,13 +67,17 @@ test_expect_success "the output is assembled in row order" '
 	[ "$(json a "d[\"output\"], d[\"items\"]")" = "('"'out.txt'"', 3)" ] &&
 	cmp out.txt <(printf "one\n\nthree\n")'
 test_expect_success "a thousand counted items survive the whole way" '
-	mkdir n && $runner --split echo --dir n -- --count 1000 --output n.txt >/dev/null &&
-	$runner --run echo --params n/params --input n/items --output n.res >/dev/null &&
+	mkdir n &&
+	$runner --split echo --dir n -- --count 1000 --output n.txt \
+		>/dev/null &&
+	$runner --run echo --params n/params --input n/items --output n.res \
+		>/dev/null &&
 	$runner --assemble echo --dir n --results n.res >/dev/null &&
 	seq 0 999 | cmp - n.txt'
 test_expect_success "an unknown kernel names those that exist" '
 	test_must_fail $runner --describe nope 2>err &&
-	grep "^fallow-runner: unknown work plugin \"nope\"; there are: .*echo" err'
+	grep "^fallow-runner: unknown work plugin \"nope\"; there are: .*echo" \
+		err'
 test_expect_success "an unknown variant names those usable here" '
 	test_must_fail $runner --selftest echo --variant fast 2>err &&
 	grep "variant \"fast\" of echo is not usable here; there are: ref" err'
@@ -80,32 +92,35 @@ test_expect_success "an empty input is refused" '
 	test_must_fail $runner --split echo --dir e1 -- --input empty 2>err &&
 	grep "empty has no lines" err'
 test_expect_success "an option echo does not know is named" '
-	mkdir e2 && test_must_fail $runner --split echo --dir e2 -- --colour 2>err &&
+	mkdir e2 &&
+	test_must_fail $runner --split echo --dir e2 -- --colour 2>err &&
 	grep "unknown option of echo: --colour" err'
 test_expect_success "damaged items are refused with the file's name" '
 	head -c 20 sp/items >cut &&
-	test_must_fail $runner --run echo --params sp/params --input cut --output x 2>err &&
+	test_must_fail $runner --run echo --params sp/params --input cut \
+		--output x 2>err &&
 	grep "^fallow-runner: cut: " err && [ ! -e x ]'
 test_expect_success "results that do not match the plan are refused" '
 	test_must_fail $runner --assemble echo --dir sp --results n.res 2>err &&
 	grep "n.res has 1000 results, the plan 3 items" err'
 test_expect_success "an unwritable output is named and nothing is left" '
 	test_must_fail $runner --run echo --params sp/params --input sp/items \
-		--output no/such/res 2>err && grep "could not write no/such/res" err'
+		--output no/such/res 2>err &&
+	grep "could not write no/such/res" err'
 test_expect_success "parameter files enter the digest sorted by name" '
 	mkdir p && printf b >p/B && printf a >p/a &&
 	$runner --run echo --params p --input sp/items --output res2 >r2 &&
-	[ "$(tail -n1 r2 | python3 -c "import json,sys; print(json.load(sys.stdin)[\"root\"])")" != \
-	  "$(json last "d[\"root\"]")" ]'
-test_expect_success "a run stopped by SIGTERM exits with 3 and leaves no result" '
+	tail -n1 r2 >last2 &&
+	[ "$(json last2 "d[\"root\"]")" != "$(json last "d[\"root\"]")" ]'
+test_expect_success "SIGTERM stops a run with status 3 and no result" '
 	cat >stopped.py <<-\EOF
 	import os, signal, sys
 	signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 	os.kill(os.getpid(), signal.SIGTERM)
 	os.execv(sys.argv[1], sys.argv[1:])
 	EOF
-	python3 stopped.py $runner --run echo --params n/params --input n/items \
-		--output big.res 2>err
+	python3 stopped.py $runner --run echo --params n/params \
+		--input n/items --output big.res 2>err
 	rc=$?; [ $rc = 3 ] && grep "stopped after 1 of 1000 items" err &&
 	! ls big.res* 2>/dev/null'
 test_done
