@@ -109,6 +109,9 @@ enum job_input { INPUT_INDEX = 1, INPUT_BLOBS = 2 };
 /* A submission.  Item i of task t is row t * items_per_task + i; the last task
  * may be shorter.  INPUT_INDEX: the item's bytes are its row as u64be.
  * INPUT_BLOBS: blobs[t] is the items file (items.h) of task t.
+ *
+ * blobs and task_units never change: only the first record of a job carries
+ * them; in every later one both are NULL, meaning "as they were".
  */
 struct rec_job {
     int64_t job_id;
@@ -185,10 +188,16 @@ struct rec_window {
     int64_t party_id;             /* the owner */
     uint8_t state;                /* enum window_state */
     uint32_t tasks;               /* collected in it */
+    uint64_t items;               /* primary items of those tasks */
     int64_t units;                /* primary items */
-    int64_t salt_units;           /* checks this worker answered meanwhile */
+    uint64_t salt_items;          /* checks this worker answered meanwhile */
+    int64_t salt_units;           /* and their units */
+    int64_t fee_units;            /* drawn units its owner is charged for */
     int64_t amount;               /* micro-fiat in escrow */
+    uint32_t steps;               /* escrow postings so far: their serial */
+    bool newcomer;                /* opened before its owner had standing */
     uint32_t drawn, equal, wrong; /* of its items recomputed */
+    int64_t busy_us;              /* reported, display only */
     int64_t opened_us;            /* its first task was committed */
     int64_t closed_us;            /* verified or rejected, else 0 */
 };
@@ -242,8 +251,18 @@ struct rec_check {
     uint8_t state;           /* enum check_state */
     bool referee_only;       /* not given out as salt */
     int64_t checker_id;      /* worker whose answer counted, or 0 */
-    int64_t drawn_us;        /* when the draw was made */
-    int64_t answered_us;     /* 0 = not yet */
+    /* A salt's answer and the commitment that holds it, so that the referee's
+     * word can fall on the checker; zero when the referee answered first.
+     */
+    struct digest answer; /* as committed, of the checker's item */
+    int64_t checker_window_id;
+    int64_t checker_job_id;
+    uint32_t checker_task;
+    uint32_t checker_attempt;
+    int32_t checker_epoch;
+    uint32_t checker_position;
+    int64_t drawn_us;    /* when the draw was made */
+    int64_t answered_us; /* 0 = not yet */
 };
 
 /* A first wrong item is an error; a second in the same window is wrong. */

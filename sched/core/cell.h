@@ -57,6 +57,9 @@ struct cell_conf {
                                    * 300000 */
     uint32_t speed_cap_ppm;       /* 1250000 of the measured speed */
     int64_t referee_after_us;     /* a check nobody took: 1 h */
+    uint32_t referee_batch;       /* most items in a referee's lease (256) */
+    int64_t window_max_us;        /* an open window is checked after: 24 h */
+    int64_t forget_us;            /* an ended job leaves memory: 300 s */
     int64_t lease_min_us;         /* shortest lease: 10 s */
     int64_t lease_max_us;         /* longest: 1 h */
     uint32_t lease_factor;        /* deadline = factor x estimate (3) */
@@ -93,7 +96,7 @@ enum event_type {
 struct offer_kernel {
     char name[NAME_MAX_LEN + 1];
     struct digest spec;
-    int64_t units_per_s; /* measured, sustained */
+    int64_t units_per_s; /* measured, sustained, of one core; 0 = unknown */
 };
 
 #define OFFER_KERNELS_MAX 16
@@ -291,7 +294,7 @@ bool cell_party(const struct cell *c, int64_t party_id, struct rec_party *out);
 void cell_each_job(const struct cell *c,
                    bool (*fn)(void *arg, const struct rec_job *job), void *arg);
 
-/* A live lease, for squeue and sinfo. */
+/* A live lease, for squeue and sinfo; items is NULL (the token has them). */
 void cell_each_lease(const struct cell *c,
                      bool (*fn)(void *arg, const struct lease *lease),
                      void *arg);
