@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* digest.c - the sum tree proves every leaf and nothing else */
 #include "common/digest.h"
+
+#include <errno.h>
+
+#include "common/bytes.h"
 #include "common/items.h"
 #include "t/tap.h"
 
@@ -41,11 +45,59 @@ static void test_paths(void)
     is_int(root.units, 33 * 10 + 33 * 32 / 2, "the root sums the units");
 }
 
+/* The tree of two leaves, computed by hand from doc/4-merkle.md. */
+static void test_known(void)
+{
+    struct digest kernel = {{1}}, params = {{2}};
+    struct merkle_sum v[2], root;
+    char hex[DIGEST_HEX_LEN + 1];
+
+    merkle_leaf(&kernel, &params, 0, 0, 7, "one", 3, &v[0]);
+    merkle_leaf(&kernel, &params, 1, 9, 5, "", 0, &v[1]);
+    digest_to_hex(&v[0].hash, hex);
+    is_str(hex,
+           "1b21fa047011ebd5402874362700356fe170a3744c3f3cba07cc388dfa76dff2",
+           "a leaf hashes prefix, kernel, parameters, item, code and units");
+    digest_to_hex(&v[1].hash, hex);
+    is_str(hex,
+           "05a91981c9eea1cf113ad54eb0700687d42122e0f17547693e9da972305dbfc7",
+           "a leaf that failed hashes its code");
+    is_int(merkle_root(v, 2, &root), 0, "two leaves have a root");
+    digest_to_hex(&root.hash, hex);
+    is_str(hex,
+           "ff05905d4f147b28a0080fcf368fb47c61264b990294312cf6e68a433958919e",
+           "a node hashes both children and their sums");
+}
+
+static void test_bounds(void)
+{
+    struct merkle_sum v[2], root, path[64], twice;
+
+    fill(v, 2);
+    merkle_root(v, 2, &root);
+    twice = root;
+    twice.units *= 2;
+    ok(merkle_verify(&v[0], 0, 2, path, (size_t)merkle_path(v, 2, 0, path),
+                     &root),
+       "a leaf is proved under its root");
+    ok(!merkle_verify(&v[0], 0, 2, path, 1, &twice),
+       "but not under the same hash with other sums");
+    ok(!merkle_verify(&v[0], 2, 2, path, 1, &root),
+       "nor at a place past the last");
+    v[0].units = v[1].units = (uint64_t)INT64_MAX / 2 + 1;
+    errno = 0;
+    ok(merkle_root(v, 2, &root) < 0 && errno == EOVERFLOW,
+       "units past 2^63 - 1 have no root");
+    errno = 0;
+    ok(merkle_root(v, 0, &root) < 0 && errno == EINVAL,
+       "nor has a tree without leaves");
+}
+
 static void test_items(void)
 {
     struct item in[2] = {{(const uint8_t *)"ab", 2}, {NULL, 0}}, *back;
     struct error err;
-    void *buf;
+    void *buf, *longer;
     size_t len, n;
 
     is_int(items_format(in, 2, &buf, &len, &err), 0, "two items are formatted");
@@ -57,6 +109,12 @@ static void test_items(void)
     for (size_t cut = 0; cut < len; cut++)
         if (items_parse(buf, cut, &back, &n, &err) == 0)
             ok(false, "a file cut at %zu was accepted", cut);
+    longer = calloc(1, len + 1);
+    memcpy(longer, buf, len);
+    is_int(items_parse(longer, len + 1, &back, &n, &err), -1,
+           "a byte after the last item is refused");
+    like(err.text, "1 bytes after the last item", "and counted");
+    free(longer);
     ((uint8_t *)buf)[8] = 0xff;
     is_int(items_parse(buf, len, &back, &n, &err), -1,
            "a count of 2^56 items is refused");
@@ -76,6 +134,7 @@ static void test_hex(void)
            "SHA-256 of abc is the standard's");
     ok(digest_from_hex(hex, &back) == 0 && digest_equal(&d, &back),
        "hex reads back");
+    ok(bytes_from_hex(hex, &back, 31) < 0, "64 digits are not 31 bytes");
     hex[63] = 'g';
     ok(digest_from_hex(hex, &back) < 0, "a letter past f is refused");
 }
@@ -83,6 +142,8 @@ static void test_hex(void)
 int main(void)
 {
     test_hex();
+    test_known();
+    test_bounds();
     test_paths();
     test_items();
     done_testing();
