@@ -59,6 +59,7 @@ struct rec_party {
     bool locked;              /* locked out after a verdict "wrong" */
     int64_t accepted_tasks;   /* standing: tasks in verified windows */
     int32_t strict_tasks;     /* tasks still to be checked at q = 1 */
+    int64_t fund_serial;      /* highest serial of a fund event applied */
     int64_t created_us;
 };
 

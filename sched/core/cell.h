@@ -189,7 +189,9 @@ struct event {
             int64_t party_id;
             char unit[6];
             int64_t amount;
-            int64_t serial; /* stored fact that makes a repeat recognised */
+            int64_t serial; /* rises per party; one not above
+                             * rec_party.fund_serial is a repeat and posts
+                             * nothing; 0 = the next */
         } fund;
         struct rec_worker enrol; /* worker_id 0 = new */
         struct ev_submit submit;
