@@ -7,6 +7,8 @@ libcommon_a_SOURCES = \
 	common/items.c common/items.h \
 	common/record.c common/record.h \
 	common/sign.c common/sign.h \
+	common/member.c common/member.h \
+	common/message.c common/jobspec.c common/message.h \
 	common/frame.h common/http.h \
 	common/file.c common/file.h \
 	common/plugin.c common/plugin.h
@@ -16,6 +18,10 @@ COMMON_LIBS = libcommon.a $(JANSSON_LIBS) $(CRYPTO_LIBS)
 check_PROGRAMS += common/test/digest.t
 common_test_digest_t_SOURCES = common/test/digest.c t/tap.h
 common_test_digest_t_LDADD = $(COMMON_LIBS)
+
+check_PROGRAMS += common/test/message.t
+common_test_message_t_SOURCES = common/test/message.c t/tap.h
+common_test_message_t_LDADD = $(COMMON_LIBS)
 
 check_PROGRAMS += common/test/plugin.t common/test/file.t
 common_test_plugin_t_SOURCES = common/test/plugin.c t/tap.h
