@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	common/error.c common/error.h \
 	common/bytes.c common/bytes.h \
+	common/conf.c common/conf.h \
 	common/digest.c common/digest.h \
 	common/items.c common/items.h \
 	common/record.c common/record.h \
@@ -28,3 +29,7 @@ common_test_plugin_t_SOURCES = common/test/plugin.c t/tap.h
 common_test_plugin_t_LDADD = $(COMMON_LIBS)
 common_test_file_t_SOURCES = common/test/file.c t/tap.h
 common_test_file_t_LDADD = $(COMMON_LIBS)
+
+check_PROGRAMS += common/test/conf.t
+common_test_conf_t_SOURCES = common/test/conf.c t/tap.h
+common_test_conf_t_LDADD = $(COMMON_LIBS)
