@@ -10,7 +10,8 @@ libcommon_a_SOURCES = \
 	common/sign.c common/sign.h \
 	common/member.c common/member.h \
 	common/message.c common/jobspec.c common/message.h \
-	common/frame.h common/http.h \
+	common/frame.c common/frame.h \
+	common/cert.c common/cert.h \
 	common/file.c common/file.h \
 	common/plugin.c common/plugin.h
 
@@ -33,3 +34,13 @@ common_test_file_t_LDADD = $(COMMON_LIBS)
 check_PROGRAMS += common/test/conf.t
 common_test_conf_t_SOURCES = common/test/conf.c t/tap.h
 common_test_conf_t_LDADD = $(COMMON_LIBS)
+
+# Apart, so that only its users need libcurl.
+noinst_LIBRARIES += libhttp.a
+libhttp_a_SOURCES = common/http.c common/http.h
+libhttp_a_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+HTTP_LIBS = libhttp.a $(CURL_LIBS)
+
+check_PROGRAMS += common/test/frame.t
+common_test_frame_t_SOURCES = common/test/frame.c t/tap.h
+common_test_frame_t_LDADD = $(COMMON_LIBS)
