@@ -10,7 +10,7 @@
  *   node  = SHA-256(0x01 ‖ left.hash ‖ left.units u64be ‖ left.bytes u64be ‖
  *                   right.hash ‖ right.units u64be ‖ right.bytes u64be)
  *
- * The sums of a leaf are its own units and byte count.  doc/4-merkle.md has
+ * The sums of a leaf are its own units and byte count.  doc/2-merkle.md has
  * machine-checked examples.
  */
 #ifndef FALLOW_COMMON_DIGEST_H

@@ -13,7 +13,6 @@ libcommon_a_SOURCES = \
 	common/frame.c common/frame.h \
 	common/cert.c common/cert.h \
 	common/file.c common/file.h \
-	common/machine.c common/machine.h \
 	common/plugin.c common/plugin.h
 
 COMMON_LIBS = libcommon.a $(JANSSON_LIBS) $(CRYPTO_LIBS)
@@ -45,8 +44,3 @@ HTTP_LIBS = libhttp.a $(CURL_LIBS)
 check_PROGRAMS += common/test/frame.t
 common_test_frame_t_SOURCES = common/test/frame.c t/tap.h
 common_test_frame_t_LDADD = $(COMMON_LIBS)
-
-check_PROGRAMS += common/test/machine.t
-common_test_machine_t_SOURCES = common/test/machine.c t/tap.h
-common_test_machine_t_CFLAGS = $(AM_CFLAGS) $(HWLOC_CFLAGS)
-common_test_machine_t_LDADD = $(COMMON_LIBS) $(HWLOC_LIBS)

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += t/tap.sh t/run-test t/tidy t/mutate t/mutants t/valgrind.supp
+EXTRA_DIST += t/tap.sh t/run-test t/tidy t/mutate t/mutants t/valgrind.supp \
+	t/clean-root
 TESTS_SH += t/t0001-tidy.t
+TESTS_SH += t/t0003-doc.t
 TESTS_SH += t/t5000-runner.t

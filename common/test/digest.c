@@ -45,7 +45,7 @@ static void test_paths(void)
     is_int(root.units, 33 * 10 + 33 * 32 / 2, "the root sums the units");
 }
 
-/* The tree of two leaves, computed by hand from doc/4-merkle.md. */
+/* The tree of two leaves, computed by hand from doc/2-merkle.md. */
 static void test_known(void)
 {
     struct digest kernel = {{1}}, params = {{2}};
