@@ -2,8 +2,6 @@
 /* fallow.c - fallow(1): finds the subcommand and calls it */
 #include "config.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,25 +12,6 @@ static const struct command commands[] = {
     {"run", cmd_run, "run a kernel here, without any cell"},
     {NULL, NULL, NULL},
 };
-
-int cmd_failed(const char *who, const struct error *err)
-{
-    fprintf(stderr, "%s: %s\n", who, err->text);
-    return EXIT_FAILED;
-}
-
-int cmd_usage(const char *who, const char *fmt, ...)
-{
-    va_list ap;
-
-    fprintf(stderr, "%s: ", who);
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "\n%s: `fallow %s --help` shows the usage\n", who,
-            strncmp(who, "fallow ", 7) == 0 ? who + 7 : who);
-    return EXIT_USAGE;
-}
 
 static void print_usage(FILE *out)
 {
