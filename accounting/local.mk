@@ -1,1 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libaccounting.a
+libaccounting_a_SOURCES = \
+	accounting/store.h accounting/store_impl.h accounting/store.c \
+	accounting/store_batch.c accounting/store_read.c \
+	accounting/store_rows.c accounting/store_schema.c
+libaccounting_a_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+
+ACCOUNTING_LIBS = libaccounting.a $(COMMON_LIBS) $(PQ_LIBS)
+
+schemadir = $(pkgdatadir)/schema
+dist_schema_DATA = \
+	accounting/schema/01-cell.sql \
+	accounting/schema/02-ledger.sql \
+	accounting/schema/03-post.sql
+
+check_PROGRAMS += accounting/test/store.t
+accounting_test_store_t_SOURCES = accounting/test/store.c t/tap.h t/pg.h
+accounting_test_store_t_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+accounting_test_store_t_LDADD = $(ACCOUNTING_LIBS)

@@ -41,7 +41,8 @@ int32_t store_epoch(const struct store *s);
 
 /* Read every record a restart needs, in the order of enum record_type, calling
  * fn for each (strings valid during the call).  Ended jobs older than keep_us
- * before now_us, and their tasks, windows, results and checks, are left out.
+ * before now_us, and their tasks, windows, results and checks, are left out;
+ * bytes of a result are given only while its window is open or checking.
  * Stops with -1 when fn returns -1.
  */
 int store_load(struct store *s, int64_t now_us, int64_t keep_us,
@@ -53,8 +54,10 @@ struct store_batch *store_batch_create(struct store *s);
 void store_batch_reset(struct store_batch *b);
 void store_batch_destroy(struct store_batch *b);
 
-/* Copy n records into the batch.  Later records of the same key win.  Returns
- * 0 or -1 with errno ENOMEM.
+/* Copy n records into the batch.  Later records of the same key win.  A job's
+ * blobs and task_units are copied and written once, when its id is first seen:
+ * new jobs have ascending ids.  Returns 0 or -1 with errno ENOMEM, or EINVAL
+ * for a record that is only read back.
  */
 int store_put(struct store_batch *b, const struct record *r, size_t n);
 size_t store_batch_records(const struct store_batch *b);
