@@ -18,3 +18,5 @@ check_PROGRAMS += accounting/test/store.t
 accounting_test_store_t_SOURCES = accounting/test/store.c t/tap.h t/pg.h
 accounting_test_store_t_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
 accounting_test_store_t_LDADD = $(ACCOUNTING_LIBS)
+
+EXTRA_DIST += t/pg.sh
