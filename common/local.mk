@@ -44,3 +44,9 @@ HTTP_LIBS = libhttp.a $(CURL_LIBS)
 check_PROGRAMS += common/test/frame.t
 common_test_frame_t_SOURCES = common/test/frame.c t/tap.h
 common_test_frame_t_LDADD = $(COMMON_LIBS)
+
+check_PROGRAMS += common/test/sign.t common/test/bytes.t
+common_test_sign_t_SOURCES = common/test/sign.c t/tap.h
+common_test_sign_t_LDADD = $(COMMON_LIBS)
+common_test_bytes_t_SOURCES = common/test/bytes.c t/tap.h
+common_test_bytes_t_LDADD = $(COMMON_LIBS)

@@ -8,6 +8,29 @@
 
 #include "t/tap.h"
 
+/* Somebody who may write here could lay a link where the temporary file goes.
+ */
+static void test_planted_link(void)
+{
+    char path[64], tmp[96], victim[96];
+    struct error err = {""};
+    void *buf = NULL;
+    size_t len = 0;
+
+    snprintf(path, sizeof(path), "/tmp/fallow-link.%ld", (long)getpid());
+    snprintf(victim, sizeof(victim), "%s.victim", path);
+    snprintf(tmp, sizeof(tmp), "%s.tmp%ld", path, (long)getpid());
+    file_write(victim, "safe", 4, false, &err);
+    ok(symlink(victim, tmp) == 0 && file_write(path, "x", 1, false, &err) < 0,
+       "a link at the temporary name is not followed");
+    ok(file_read(victim, 9, &buf, &len, &err) == 0 && len == 4,
+       "and what it points to keeps its bytes");
+    free(buf);
+    unlink(tmp);
+    unlink(victim);
+    unlink(path);
+}
+
 static char dir[] = "/tmp/fallow-file.XXXXXX";
 
 int main(void)
@@ -41,6 +64,7 @@ int main(void)
     is_int(rmdir(dir), 0, "no temporary file stayed behind");
     free(path);
     free(missing);
+    test_planted_link();
     done_testing();
     return exit_status();
 }

@@ -74,6 +74,21 @@ static void test_worker_messages(void)
     msg_gone_clear(&go2);
 }
 
+/* A job whose lists do not fit its tasks, made by taking one element away. */
+static void test_shape(const struct msg_jobspec *s, const char *list,
+                       const char *words)
+{
+    struct msg_jobspec got = {0};
+    struct error err = {{0}};
+    json_t *j = msg_jobspec_encode(s);
+
+    json_array_remove(json_object_get(j, list), 1);
+    ok(msg_jobspec_decode(j, &got, &err) < 0, "refused: one too few in %s",
+       list);
+    like(err.text, words, "because: %s", words);
+    json_decref(j);
+}
+
 static void test_customer_messages(void)
 {
     struct digest d[2] = {{{1}}, {{2}}};
@@ -97,6 +112,8 @@ static void test_customer_messages(void)
     memcpy(s.job.zone, "public", 7);
     TRIP(jobspec, &s, &s2);
     is_int(s2.job.units, 130, "the units of the tasks are summed");
+    test_shape(&s, "input", "names 1 blobs for 2 tasks");
+    test_shape(&s, "units", "has 1 values for 2 tasks");
     TRIP(job, &s.job, &job2);
     TRIP(quote, &q, &q2);
     TRIP(task_results, &trs, &trs2);
