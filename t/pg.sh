@@ -41,7 +41,10 @@ start)
 	[ -z "$as" ] || chown "$who" "$dir"
 	cd "$dir"
 	$as "$bin/initdb" -D "$dir/data" -U test -A trust -E UTF8 --locale=C \
-		-N >"$dir/initdb.log" 2>&1 || { cat "$dir/initdb.log" >&2; exit 1; }
+		-N >"$dir/initdb.log" 2>&1 || {
+		cat "$dir/initdb.log" >&2
+		exit 1
+	}
 	cat >>"$dir/data/postgresql.conf" <<-CONF
 	listen_addresses = ''
 	unix_socket_directories = '$dir'
@@ -61,8 +64,8 @@ crash)
 	;;
 stop)
 	if [ -f "$2/data/postmaster.pid" ]; then
-		(cd "$2" && $as "$bin/pg_ctl" -D "$2/data" -s -m immediate -w stop \
-			>/dev/null 2>&1) || true
+		(cd "$2" && $as "$bin/pg_ctl" -D "$2/data" -s -m immediate \
+			-w stop >/dev/null 2>&1) || true
 	fi
 	case $2 in */fallow-pg.*) rm -rf "$2" ;; esac
 	;;
