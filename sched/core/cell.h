@@ -233,6 +233,7 @@ struct answer {
     struct error err;
     int64_t id;           /* new job, party or worker */
     struct rec_job quote; /* EV_SUBMIT, EV_QUOTE: quote_* filled */
+    int64_t prepaid;      /* the same: what the customer has prepaid */
     struct lease *leases; /* granted; owned by the effects */
     uint32_t n_leases;
     struct answer_result *results; /* one per result, same order */
