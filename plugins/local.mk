@@ -10,3 +10,4 @@ workplugin_PROGRAMS += plugins/work/echo.so
 plugins_work_echo_so_SOURCES = plugins/work/echo.c plugins/work/work.h
 plugins_work_echo_so_LDFLAGS = $(work_plugin_flags)
 plugins_work_echo_so_LDADD = $(COMMON_LIBS)
+include $(srcdir)/plugins/work/embed_split.mk
