@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 include $(srcdir)/sched/cmd/local.mk
+include $(srcdir)/sched/ctl.mk

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+# The controller: everything but main is a library, for unit tests.
+noinst_LIBRARIES += libctl.a
+libctl_a_SOURCES = \
+	sched/ctl.c sched/ctl.h sched/bootstrap.c sched/commit.c \
+	sched/gates.c sched/park.c \
+	plugins/blob/blob.h plugins/blob/dir.c \
+	sched/api/api.h sched/api/admin.c sched/api/answer.c \
+	sched/api/auth.c sched/api/blob.c sched/api/book.c \
+	sched/api/evidence.c sched/api/grant.c sched/api/inputs.c \
+	sched/api/job.c sched/api/node.c sched/api/route.c \
+	sched/api/token.c sched/api/worker.c
+
+check_PROGRAMS += sched/api/test/token.t sched/api/test/book.t
+sched_api_test_token_t_SOURCES = sched/api/test/token.c t/tap.h
+sched_api_test_token_t_LDADD = libctl.a $(COMMON_LIBS)
+sched_api_test_book_t_SOURCES = sched/api/test/book.c t/tap.h
+sched_api_test_book_t_LDADD = libctl.a $(COMMON_LIBS)
