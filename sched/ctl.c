@@ -68,8 +68,8 @@ const struct answer *ctl_step(struct ctl *c, const struct event *ev)
     effects_clear(&c->fx);
     if (cell_step(c->cell, ev, now, &c->rng, &c->fx) < 0 ||
         commit_put(c->commit, c->fx.records, c->fx.n_records) < 0) {
-        ctl_log("out of memory");
-        abort();
+        c->broken = true;
+        return NULL;
     }
     if (c->fx.next_tick_us &&
         (c->next_tick_us == 0 || c->fx.next_tick_us < c->next_tick_us))
@@ -97,17 +97,18 @@ static int restore_one(void *arg, const struct record *r, struct error *err)
 static void drop_state(struct ctl *c)
 {
     commit_destroy(c->commit);
+    c->commit = NULL; /* what park_destroy refuses leaves at once */
     park_destroy(c->park);
     cell_destroy(c->cell);
     book_destroy(c->book);
     store_close(c->store);
-    c->commit = NULL;
     c->park = NULL;
     c->cell = NULL;
     c->book = NULL;
     c->store = NULL;
     c->next_tick_us = 0;
     c->wake = false;
+    c->broken = false;
 }
 
 /* The core's policy with what only a start knows. */

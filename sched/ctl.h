@@ -52,6 +52,7 @@ struct ctl {
     int64_t next_tick_us;   /* 0 = none */
     int64_t next_expire_us; /* when parked polls are looked over again */
     bool wake;              /* work became ready during this round */
+    bool broken;            /* out of memory in a step: drop the state */
     int64_t next_open_us;   /* when to try the database again */
     struct msg_head_cache {
         int64_t batch;

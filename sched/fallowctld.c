@@ -133,6 +133,8 @@ static int round_of(struct ctl *c, struct error *err)
     if (n > gates && v[n - 1].revents && commit_poll(c->commit, err) < 0)
         return -1;
     gates_poll_done(c->gates, v, gates);
+    if (c->broken)
+        return error_set(err, ENOMEM, "out of memory");
     if (c->commit)
         return commit_pump(c->commit, err);
     return 0;

@@ -63,6 +63,9 @@ void park_destroy(struct park *p)
             struct parked *k = p->head.next;
 
             unlink_parked(p, k);
+            if (p->ctl->gates)
+                call_error(&k->call, 503, EAGAIN,
+                           "the cell's database is away: try again");
             free(k);
         }
         free(p);
