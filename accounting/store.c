@@ -297,7 +297,8 @@ int store_fd(const struct store *s, bool *want_write)
  */
 static bool may_work_later(const char *state)
 {
-    return !state || strncmp(state, "08", 2) == 0 ||
+    return !state ||
+           (strncmp(state, "08", 2) == 0 && strcmp(state, "08P01") != 0) ||
            strncmp(state, "53", 2) == 0 || strncmp(state, "57", 2) == 0;
 }
 

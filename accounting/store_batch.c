@@ -37,13 +37,15 @@ static const struct statement statements[] = {
      {TABLE_PARTY},
      1,
      "INSERT INTO cell.party (party_id, name, roles, beneficial_owner, locked,"
-     " accepted_tasks, strict_tasks, created_us)"
+     " accepted_tasks, strict_tasks, fund_serial, created_us)"
      " SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[],"
-     " $4::bigint[], $5::bool[], $6::bigint[], $7::int[], $8::bigint[])"
+     " $4::bigint[], $5::bool[], $6::bigint[], $7::int[], $8::bigint[],"
+     " $9::bigint[])"
      " ON CONFLICT (party_id) DO UPDATE SET name = excluded.name,"
      " roles = excluded.roles, beneficial_owner = excluded.beneficial_owner,"
      " locked = excluded.locked, accepted_tasks = excluded.accepted_tasks,"
-     " strict_tasks = excluded.strict_tasks"},
+     " strict_tasks = excluded.strict_tasks,"
+     " fund_serial = excluded.fund_serial"},
     {"tariff",
      {TABLE_TARIFF},
      1,
@@ -112,17 +114,22 @@ static const struct statement statements[] = {
      {TABLE_WINDOW},
      1,
      "INSERT INTO cell.work_window (window_id, job_id, worker_id, party_id,"
-     " state, tasks, units, salt_units, amount, drawn, equal, wrong,"
-     " opened_us, closed_us)"
+     " state, tasks, items, units, salt_items, salt_units, fee_units, amount,"
+     " steps, newcomer, drawn, equal, wrong, busy_us, opened_us, closed_us)"
      " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[],"
      " $4::bigint[], $5::smallint[], $6::bigint[], $7::bigint[],"
      " $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],"
-     " $12::bigint[], $13::bigint[], $14::bigint[])"
+     " $12::bigint[], $13::bigint[], $14::bool[], $15::bigint[],"
+     " $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],"
+     " $20::bigint[])"
      " ON CONFLICT (window_id) DO UPDATE SET state = excluded.state,"
-     " tasks = excluded.tasks, units = excluded.units,"
-     " salt_units = excluded.salt_units, amount = excluded.amount,"
+     " tasks = excluded.tasks, items = excluded.items,"
+     " units = excluded.units, salt_items = excluded.salt_items,"
+     " salt_units = excluded.salt_units, fee_units = excluded.fee_units,"
+     " amount = excluded.amount, steps = excluded.steps,"
      " drawn = excluded.drawn, equal = excluded.equal,"
-     " wrong = excluded.wrong, closed_us = excluded.closed_us"},
+     " wrong = excluded.wrong, busy_us = excluded.busy_us,"
+     " closed_us = excluded.closed_us"},
     {"result",
      {TABLE_RESULT},
      1,
@@ -138,14 +145,23 @@ static const struct statement statements[] = {
      1,
      "INSERT INTO cell.draw (job_id, check_id, window_id, task, attempt,"
      " epoch, item, position, committed, units, state, referee_only,"
-     " checker_id, drawn_us, answered_us)"
+     " checker_id, answer, checker_window_id, checker_job_id, checker_task,"
+     " checker_attempt, checker_epoch, checker_position, drawn_us,"
+     " answered_us)"
      " SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[],"
      " $4::int[], $5::int[], $6::int[], $7::bigint[], $8::int[], $9::bytea[],"
      " $10::bigint[], $11::smallint[], $12::bool[], $13::bigint[],"
-     " $14::bigint[], $15::bigint[])"
+     " $14::bytea[], $15::bigint[], $16::bigint[], $17::int[], $18::int[],"
+     " $19::int[], $20::int[], $21::bigint[], $22::bigint[])"
      " ON CONFLICT (job_id, check_id) DO UPDATE SET state = excluded.state,"
      " referee_only = excluded.referee_only,"
-     " checker_id = excluded.checker_id,"
+     " checker_id = excluded.checker_id, answer = excluded.answer,"
+     " checker_window_id = excluded.checker_window_id,"
+     " checker_job_id = excluded.checker_job_id,"
+     " checker_task = excluded.checker_task,"
+     " checker_attempt = excluded.checker_attempt,"
+     " checker_epoch = excluded.checker_epoch,"
+     " checker_position = excluded.checker_position,"
      " answered_us = excluded.answered_us"},
     {"verdict",
      {TABLE_VERDICT},

@@ -47,7 +47,8 @@ static const struct load loads[] = {
      false,
      "SELECT party_id, name, roles, beneficial_owner, locked, "
      "accepted_tasks,"
-     " strict_tasks, created_us FROM cell.party ORDER BY party_id"},
+     " strict_tasks, fund_serial, created_us FROM cell.party ORDER BY "
+     "party_id"},
     {REC_TARIFF,
      {TABLE_TARIFF, -1},
      false,
@@ -72,8 +73,9 @@ static const struct load loads[] = {
     {REC_WINDOW,
      {TABLE_WINDOW, -1},
      true,
-     KEPT "SELECT window_id, job_id, worker_id, party_id, state, tasks, units,"
-          " salt_units, amount, drawn, equal, wrong, opened_us, closed_us"
+     KEPT "SELECT window_id, job_id, worker_id, party_id, state, tasks, items,"
+          " units, salt_items, salt_units, fee_units, amount, steps, newcomer,"
+          " drawn, equal, wrong, busy_us, opened_us, closed_us"
           " FROM cell.work_window WHERE state IN (1, 2)"
           " OR job_id IN (SELECT job_id FROM kept) ORDER BY window_id"},
     {REC_RESULT,
@@ -90,6 +92,8 @@ static const struct load loads[] = {
      true,
      KEPT "SELECT job_id, check_id, window_id, task, attempt, epoch, item,"
           " position, committed, units, state, referee_only, checker_id,"
+          " answer, checker_window_id, checker_job_id, checker_task,"
+          " checker_attempt, checker_epoch, checker_position,"
           " drawn_us, answered_us FROM cell.draw JOIN kept USING (job_id)"
           " ORDER BY job_id, check_id"},
     {REC_VERDICT,

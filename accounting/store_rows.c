@@ -30,6 +30,7 @@ static const struct column party_cols[] = {
     COL(COL_BOOL, rec_party, locked),
     COL(COL_I64, rec_party, accepted_tasks),
     COL(COL_I32, rec_party, strict_tasks),
+    COL(COL_I64, rec_party, fund_serial),
     COL(COL_I64, rec_party, created_us),
 };
 
@@ -112,13 +113,16 @@ static const struct column task_cols[] = {
 };
 
 static const struct column window_cols[] = {
-    COL(COL_I64, rec_window, window_id), COL(COL_ID, rec_window, job_id),
-    COL(COL_I64, rec_window, worker_id), COL(COL_I64, rec_window, party_id),
-    COL(COL_U8, rec_window, state),      COL(COL_U32L, rec_window, tasks),
-    COL(COL_I64, rec_window, units),     COL(COL_I64, rec_window, salt_units),
-    COL(COL_I64, rec_window, amount),    COL(COL_U32L, rec_window, drawn),
-    COL(COL_U32L, rec_window, equal),    COL(COL_U32L, rec_window, wrong),
-    COL(COL_I64, rec_window, opened_us), COL(COL_I64, rec_window, closed_us),
+    COL(COL_I64, rec_window, window_id),  COL(COL_ID, rec_window, job_id),
+    COL(COL_I64, rec_window, worker_id),  COL(COL_I64, rec_window, party_id),
+    COL(COL_U8, rec_window, state),       COL(COL_U32L, rec_window, tasks),
+    COL(COL_U64, rec_window, items),      COL(COL_I64, rec_window, units),
+    COL(COL_U64, rec_window, salt_items), COL(COL_I64, rec_window, salt_units),
+    COL(COL_I64, rec_window, fee_units),  COL(COL_I64, rec_window, amount),
+    COL(COL_U32L, rec_window, steps),     COL(COL_BOOL, rec_window, newcomer),
+    COL(COL_U32L, rec_window, drawn),     COL(COL_U32L, rec_window, equal),
+    COL(COL_U32L, rec_window, wrong),     COL(COL_I64, rec_window, busy_us),
+    COL(COL_I64, rec_window, opened_us),  COL(COL_I64, rec_window, closed_us),
 };
 
 static const struct column result_cols[] = {
@@ -153,6 +157,13 @@ static const struct column check_cols[] = {
     COL(COL_U8, rec_check, state),
     COL(COL_BOOL, rec_check, referee_only),
     COL(COL_I64, rec_check, checker_id),
+    COL(COL_HASH0, rec_check, answer),
+    COL(COL_ID, rec_check, checker_window_id),
+    COL(COL_ID, rec_check, checker_job_id),
+    COL(COL_U32N, rec_check, checker_task),
+    COL(COL_U32N, rec_check, checker_attempt),
+    COL(COL_U32N, rec_check, checker_epoch),
+    COL(COL_U32N, rec_check, checker_position),
     COL(COL_I64, rec_check, drawn_us),
     COL(COL_I64, rec_check, answered_us),
 };
@@ -196,7 +207,7 @@ static const struct column billing_cols[] = {
     COL(COL_I64, rec_billing, owner),
     COL(COL_I64, rec_billing, customer),
     COL(COL_U8, rec_billing, purpose),
-    COL(COL_I64, rec_billing, tariff_id),
+    COL(COL_ID, rec_billing, tariff_id),
     COL(COL_U32L, rec_billing, tasks),
     COL(COL_U64, rec_billing, items),
     COL(COL_I64, rec_billing, units),
@@ -260,7 +271,8 @@ static uint32_t column_oid(uint8_t kind)
 {
     switch (kind) {
     case COL_I32:
-    case COL_U32: return OID_INT4;
+    case COL_U32:
+    case COL_U32N: return OID_INT4;
     case COL_U8: return OID_INT2;
     case COL_BOOL: return OID_BOOL;
     case COL_TEXT: return OID_TEXT;
@@ -288,6 +300,9 @@ static int64_t value_len(const struct column *c, const char *row)
         memcpy(&id, row + c->at, sizeof(id));
         return id ? 8 : -1;
     }
+    case COL_U32N:
+        memcpy(&count, row + c->at, sizeof(count));
+        return count ? 4 : -1;
     case COL_I32:
     case COL_U32: return 4;
     case COL_U8: return 2;
@@ -326,9 +341,10 @@ static int put_number(const struct column *c, const char *row, uint8_t *out,
     switch (c->kind) {
     case COL_I32:
     case COL_U32:
+    case COL_U32N:
     case COL_U32L:
         memcpy(&v4, row + c->at, sizeof(v4));
-        if (c->kind == COL_U32 && v4 > INT32_MAX)
+        if (c->kind != COL_I32 && c->kind != COL_U32L && v4 > INT32_MAX)
             return out_of_range(c, v4, err);
         if (c->kind == COL_U32L)
             put_u64be(out, v4);
@@ -517,6 +533,7 @@ static void get_number(const struct column *c, int64_t v, char *out)
     switch (c->kind) {
     case COL_I32:
     case COL_U32:
+    case COL_U32N:
     case COL_U32L: memcpy(out + c->at, &v4, sizeof(v4)); break;
     case COL_U8: out[c->at] = (char)v; break;
     case COL_BOOL: {

@@ -30,7 +30,10 @@ launch() {
 		(cd "$1" && $as "$bin/pg_ctl" -D "$1/data" -w -s -l "$1/log" \
 			start >&2) && return 0
 		i=$((i + 1))
-		[ $i -lt 20 ] || { tail -n 20 "$1/log" >&2; exit 1; }
+		if [ $i -ge 20 ]; then
+			tail -n 20 "$1/log" >&2
+			exit 1
+		fi
 		sleep 0.5
 	done
 }
@@ -40,11 +43,11 @@ start)
 	chmod 0700 "$dir"
 	[ -z "$as" ] || chown "$who" "$dir"
 	cd "$dir"
-	$as "$bin/initdb" -D "$dir/data" -U test -A trust -E UTF8 --locale=C \
-		-N >"$dir/initdb.log" 2>&1 || {
+	if ! $as "$bin/initdb" -D "$dir/data" -U test -A trust -E UTF8 \
+		--locale=C -N >"$dir/initdb.log" 2>&1; then
 		cat "$dir/initdb.log" >&2
 		exit 1
-	}
+	fi
 	cat >>"$dir/data/postgresql.conf" <<-CONF
 	listen_addresses = ''
 	unix_socket_directories = '$dir'

@@ -62,6 +62,7 @@ CREATE TABLE cell.party (
   locked           boolean NOT NULL,
   accepted_tasks   bigint NOT NULL CHECK (accepted_tasks >= 0),
   strict_tasks     int NOT NULL,
+  fund_serial      bigint NOT NULL CHECK (fund_serial >= 0),
   created_us       cell.time_us NOT NULL
 ) WITH (fillfactor = 70);
 
@@ -148,10 +149,16 @@ CREATE TABLE cell.work_window (
   worker_id  bigint NOT NULL REFERENCES cell.worker,
   party_id   bigint NOT NULL REFERENCES cell.party,
   state      smallint NOT NULL CHECK (state BETWEEN 1 AND 4),
+  newcomer   boolean NOT NULL,
   tasks      bigint NOT NULL,
+  items      bigint NOT NULL,
   units      bigint NOT NULL,
+  salt_items bigint NOT NULL,
   salt_units bigint NOT NULL,
+  fee_units  bigint NOT NULL,
   amount     cell.micro NOT NULL CHECK (amount >= 0),
+  steps      bigint NOT NULL,
+  busy_us    bigint NOT NULL,
   drawn      bigint NOT NULL,
   equal      bigint NOT NULL,
   wrong      bigint NOT NULL,
@@ -199,6 +206,13 @@ CREATE TABLE cell.draw (
   state        smallint NOT NULL CHECK (state BETWEEN 1 AND 6),
   referee_only boolean NOT NULL,
   committed    bytea NOT NULL,
+  answer            bytea,
+  checker_window_id bigint,
+  checker_job_id    bigint,
+  checker_task      int,
+  checker_attempt   int,
+  checker_epoch     int,
+  checker_position  int,
   PRIMARY KEY (job_id, check_id)
 ) WITH (fillfactor = 70);
 

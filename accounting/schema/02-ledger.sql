@@ -167,7 +167,7 @@ CREATE TABLE acct.billing (
   owner        bigint NOT NULL REFERENCES cell.party,
   customer     bigint NOT NULL REFERENCES cell.party,
   purpose      smallint NOT NULL CHECK (purpose BETWEEN 1 AND 3),
-  tariff_id    bigint NOT NULL REFERENCES acct.tariff,
+  tariff_id    bigint REFERENCES acct.tariff,
   tasks        bigint NOT NULL CHECK (tasks >= 0),
   items        bigint NOT NULL CHECK (items >= 0),
   units        bigint NOT NULL CHECK (units >= 0),

@@ -48,7 +48,8 @@ CREATE FUNCTION acct.canon(b acct.billing) RETURNS bytea
 LANGUAGE sql STABLE AS $$
   SELECT int8send(b.billing_id) || int8send(coalesce(b.window_id, 0))
     || int8send(coalesce(b.job_id, 0)) || int8send(b.owner)
-    || int8send(b.customer) || int2send(b.purpose) || int8send(b.tariff_id)
+    || int8send(b.customer) || int2send(b.purpose)
+    || int8send(coalesce(b.tariff_id, 0))
     || int8send(b.tasks) || int8send(b.items) || int8send(b.units)
     || int8send(b.credit_micro) || int8send(b.amount) || int8send(b.fee)
     || int8send(b.busy_us) || int8send(b.at_us)
