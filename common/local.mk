@@ -7,6 +7,7 @@ libcommon_a_SOURCES = \
 	common/digest.c common/digest.h \
 	common/items.c common/items.h \
 	common/record.c common/record.h \
+	common/tariff.c common/tariff.h \
 	common/sign.c common/sign.h \
 	common/member.c common/member.h \
 	common/message.c common/jobspec.c common/message.h \

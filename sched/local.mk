@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+include $(srcdir)/sched/core/local.mk
 include $(srcdir)/sched/cmd/local.mk
 include $(srcdir)/sched/ctl.mk
