@@ -5,3 +5,4 @@ TESTS_SH += t/t0001-tidy.t
 TESTS_SH += t/t0003-doc.t
 TESTS_SH += t/t0004-install.t
 TESTS_SH += t/t5000-runner.t
+include $(srcdir)/t/fuzz/local.mk
