@@ -1,3 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+EXTRA_DIST += doc/0-index.md
+EXTRA_DIST += doc/1-house.md
+EXTRA_DIST += doc/2-merkle.md
+EXTRA_DIST += doc/3-runner.md
+EXTRA_DIST += doc/4-wire.md
+EXTRA_DIST += doc/bench.md
 dist_man_MANS += doc/man/fallow-runner.8
 dist_man_MANS += doc/man/fallow-gate.8

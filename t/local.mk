@@ -4,5 +4,5 @@ EXTRA_DIST += t/tap.sh t/run-test t/tidy t/mutate t/mutants t/valgrind.supp \
 TESTS_SH += t/t0001-tidy.t
 TESTS_SH += t/t0003-doc.t
 TESTS_SH += t/t0004-install.t
+TESTS_LONG += t/t0005-dist.t
 TESTS_SH += t/t5000-runner.t
-include $(srcdir)/t/fuzz/local.mk
