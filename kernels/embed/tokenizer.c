@@ -234,11 +234,12 @@ static int get_model(const struct source *s, const json_t *j,
                      struct wordpiece_model *m)
 {
     const json_t *model = part(s, j, "model", "WordPiece");
-    const json_t *rules = part(s, j, "normalizer", "BertNormalizer");
+    const json_t *rules =
+        model ? part(s, j, "normalizer", "BertNormalizer") : NULL;
     const json_t *max;
     json_int_t n;
 
-    if (!model || !rules || !part(s, j, "pre_tokenizer", "BertPreTokenizer") ||
+    if (!rules || !part(s, j, "pre_tokenizer", "BertPreTokenizer") ||
         check_added(s, j) < 0 || get_ends(s, j, m) < 0 ||
         get_rules(s, rules, "lowercase", "handle_chinese_chars", &m->rules) < 0)
         return -1;

@@ -16,6 +16,11 @@ kernels_embed_test_tokenizer_t_SOURCES = t/tap.h \
 	kernels/embed/test/texts.c kernels/embed/test/texts.h
 kernels_embed_test_tokenizer_t_LDADD = $(TOKENIZER_LIBS)
 
+check_PROGRAMS += kernels/embed/test/tokenizer_open.t
+kernels_embed_test_tokenizer_open_t_SOURCES = t/tap.h \
+	kernels/embed/test/tokenizer_open.c
+kernels_embed_test_tokenizer_open_t_LDADD = $(TOKENIZER_LIBS)
+
 EXTRA_DIST += contrib/unicode-table contrib/tokenizer-goldens \
 	t/fixtures/tokenizer/vocab.txt \
 	t/fixtures/tokenizer/ids-fixture.golden \
