@@ -18,7 +18,13 @@ struct command {
     const char *summary;
 };
 
+int cmd_down(int argc, char **argv);
+int cmd_fetch(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_sbatch(int argc, char **argv);
+int cmd_srun(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_up(int argc, char **argv);
 
 /* One line "WHO: TEXT" on standard error; returns EXIT_FAILED. */
 int cmd_failed(const char *who, const struct error *err);

@@ -9,6 +9,12 @@
 #include "sched/cmd/layout.h"
 
 static const struct command commands[] = {
+    {"sbatch", cmd_sbatch, "submit a job script"},
+    {"srun", cmd_srun, "submit one line, wait, assemble its output"},
+    {"fetch", cmd_fetch, "assemble the output of a completed job"},
+    {"up", cmd_up, "start a private cell on this machine"},
+    {"down", cmd_down, "stop it"},
+    {"status", cmd_status, "say which of its programs run"},
     {"run", cmd_run, "run a kernel here, without any cell"},
     {NULL, NULL, NULL},
 };

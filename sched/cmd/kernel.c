@@ -42,7 +42,8 @@ static json_t *ask(char **argv, const struct kernel_watch *watch,
                    struct error *err)
 {
     struct answer a = {.watch = watch};
-    struct proc_spec spec = {argv, keep_line, split_progress, &a};
+    struct proc_spec spec = {
+        .argv = argv, .out = keep_line, .err = split_progress, .arg = &a};
     json_error_t je;
     json_t *j = NULL;
 
@@ -100,6 +101,24 @@ json_t *kernel_split(const char *kernel, const char *dir, int argc,
     free(name);
     free(where);
     return plan;
+}
+
+json_t *kernel_estimate(const char *kernel, const char *params,
+                        const char *items, struct error *err)
+{
+    char *name = strdup(kernel), *p = strdup(params), *i = strdup(items);
+    char *argv[] = {NULL, (char[]){"--estimate"}, name, (char[]){"--params"},
+                    p,    (char[]){"--input"},    i,    NULL};
+    json_t *j = NULL;
+
+    if (!name || !p || !i)
+        error_set(err, ENOMEM, "could not allocate words");
+    else
+        j = ask(argv, NULL, err);
+    free(name);
+    free(p);
+    free(i);
+    return j;
 }
 
 int kernel_assemble(const char *kernel, const char *dir, const char *results,
@@ -169,7 +188,7 @@ static struct proc *start_piece(char *runner, const char *kernel,
                     piece->input,  (char[]){"--output"},
                     piece->output, (char[]){"--threads"},
                     number,        NULL};
-    struct proc_spec spec = {argv, run_line, NULL, m};
+    struct proc_spec spec = {.argv = argv, .out = run_line, .arg = m};
     struct proc *p = NULL;
 
     snprintf(number, sizeof(number), "%d", threads);

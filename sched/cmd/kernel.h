@@ -33,6 +33,10 @@ json_t *kernel_split(const char *kernel, const char *dir, int argc,
                      char *const *argv, const struct kernel_watch *watch,
                      struct error *err);
 
+/* What the items of one file will cost: {"units", "ram", …}. */
+json_t *kernel_estimate(const char *kernel, const char *params,
+                        const char *items, struct error *err);
+
 /* Compute n items files into n results files, one process each with so many
  * threads.  *seconds and variant (may be NULL) tell of the run.
  */

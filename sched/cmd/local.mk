@@ -2,6 +2,20 @@
 # Everything but main is a library, so that unit tests can link it.
 noinst_LIBRARIES += libcmd.a
 libcmd_a_SOURCES = sched/cmd/cmd.h \
+	sched/cmd/account.c sched/cmd/account.h \
+	sched/cmd/cellstate.c sched/cmd/cellstate.h \
+	sched/cmd/cluster.c sched/cmd/cluster.h \
+	sched/cmd/daemon.c sched/cmd/daemon.h \
+	sched/cmd/down.c sched/cmd/up.c \
+	sched/cmd/parties.c sched/cmd/parties.h \
+	sched/cmd/staging.c sched/cmd/staging.h \
+	sched/cmd/client.c sched/cmd/client.h \
+	sched/cmd/fetch.c sched/cmd/fetch.h \
+	sched/cmd/jobdir.c sched/cmd/jobdir.h \
+	sched/cmd/jobs.c sched/cmd/jobs.h \
+	sched/cmd/money.c sched/cmd/money.h \
+	sched/cmd/sbatch.c \
+	sched/cmd/submit.c sched/cmd/submit.h \
 	sched/cmd/joboptions.c sched/cmd/joboptions.h \
 	sched/cmd/jobscript.c sched/cmd/jobscript.h \
 	sched/cmd/kernel.c sched/cmd/kernel.h \
@@ -17,11 +31,11 @@ libcmd_a_CPPFLAGS = $(AM_CPPFLAGS) \
 
 bin_PROGRAMS += sched/cmd/fallow
 sched_cmd_fallow_SOURCES = sched/cmd/fallow.c
-sched_cmd_fallow_LDADD = libcmd.a $(COMMON_LIBS)
+sched_cmd_fallow_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
 
 check_PROGRAMS += sched/cmd/test/jobscript.t
 sched_cmd_test_jobscript_t_SOURCES = sched/cmd/test/jobscript.c t/tap.h
-sched_cmd_test_jobscript_t_LDADD = libcmd.a $(COMMON_LIBS)
+sched_cmd_test_jobscript_t_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
 
 TESTS_SH += t/t1000-home.t
 dist_man_MANS += doc/man/fallow.1 doc/man/fallow-run.1

@@ -77,7 +77,8 @@ static void become(const struct proc_spec *spec, int out, int err, int fail_fd)
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
     signal(SIGPIPE, SIG_DFL);
-    execv(spec->argv[0], spec->argv);
+    if (!spec->prepare || spec->prepare(spec->as) == 0)
+        execv(spec->argv[0], spec->argv);
     if (write(fail_fd, &errno, sizeof(errno)) < 0)
         _exit(126);
     _exit(127);

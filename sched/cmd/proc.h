@@ -19,6 +19,9 @@ struct proc_spec {
     void (*out)(void *arg, const char *line); /* NULL: not wanted */
     void (*err)(void *arg, const char *line); /* NULL: not wanted */
     void *arg;
+    int (*prepare)(const void *as); /* NULL, or called in the child before
+                                     * exec; non-zero: errno says why not */
+    const void *as;                 /* for prepare */
 };
 
 struct proc;
