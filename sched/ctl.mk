@@ -16,3 +16,5 @@ sched_api_test_token_t_SOURCES = sched/api/test/token.c t/tap.h
 sched_api_test_token_t_LDADD = libctl.a $(COMMON_LIBS)
 sched_api_test_book_t_SOURCES = sched/api/test/book.c t/tap.h
 sched_api_test_book_t_LDADD = libctl.a $(COMMON_LIBS)
+
+dist_man_MANS += doc/man/fallowctld.8
