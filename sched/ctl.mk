@@ -18,3 +18,7 @@ sched_api_test_book_t_SOURCES = sched/api/test/book.c t/tap.h
 sched_api_test_book_t_LDADD = libctl.a $(COMMON_LIBS)
 
 dist_man_MANS += doc/man/fallowctld.8
+
+sbin_PROGRAMS += sched/fallowctld
+sched_fallowctld_SOURCES = sched/fallowctld.c
+sched_fallowctld_LDADD = libctl.a libcore.a $(ACCOUNTING_LIBS)
