@@ -16,13 +16,13 @@
 #include "common/bytes.h"
 #include "sched/api/api.h"
 
-/* Tariffs of a new cell.  embed: 1 GPUC = 1.0e17 multiply-accumulates
- * (kernels.md "Units"), 0.24 USD (accounting.md, worked example), so
- * micro-credits = units / 1e11.  echo: 1 CPUC = 10,000 items, 0.04 USD.
+/* Tariffs of a new cell, for every zone.  embed: 1 GPUC = 1.0e17
+ * multiply-accumulates (kernels.md "Units"), 0.24 USD (accounting.md, worked
+ * example), so micro-credits = units / 1e11.  echo: 1 CPUC = 10,000 items, 0.04
+ * USD.
  */
 static const struct rec_tariff first_tariffs[] = {
     {.kernel = "embed",
-     .zone = "*",
      .unit = "USD",
      .credit_unit = "GPUC",
      .price_micro = 240000,
@@ -30,7 +30,6 @@ static const struct rec_tariff first_tariffs[] = {
      .rate_den = 100000000000,
      .fee_ppm = 100000},
     {.kernel = "echo",
-     .zone = "*",
      .unit = "USD",
      .credit_unit = "CPUC",
      .price_micro = 40000,
@@ -45,6 +44,7 @@ static int first_party(struct ctl *c, struct error *err)
     const struct answer *a;
 
     snprintf(ev.party.name, sizeof(ev.party.name), "%s", c->conf.cell_name);
+    ev.party.party_id = 1;
     ev.party.roles = ROLE_CELL | ROLE_OWNER | ROLE_CUSTOMER;
     a = ctl_step(c, &ev);
     if (!a || a->code != 0 || a->id != 1)
@@ -55,6 +55,7 @@ static int first_party(struct ctl *c, struct error *err)
         struct event t = {.type = EV_TARIFF, .req = 1};
 
         t.tariff = first_tariffs[i];
+        t.tariff.tariff_id = (int64_t)i + 1;
         a = ctl_step(c, &t);
         if (!a || a->code != 0)
             return error_set(err, EPROTO, "could not add the tariff of %s: %s",

@@ -143,7 +143,10 @@ int ctl_open(struct ctl *c, struct error *err)
         store_load(c->store, now, KEEP_US, restore_one, c, err) < 0 ||
         cell_restored(c->cell, now, err) < 0 || ctl_bootstrap(c, err) < 0 ||
         store_head(c->store, &c->head.batch, &c->head.hash, err) < 0) {
+        int saved_errno = errno;
+
         drop_state(c);
+        errno = saved_errno;
         return -1;
     }
     c->next_tick_us = now + 1000000;

@@ -76,19 +76,31 @@ static int wire(struct ctl *c, struct error *err)
     return c->gates ? 0 : -1;
 }
 
+/* Whether a database that cannot be used now may be usable later. */
+static bool may_come_back(int code)
+{
+    return code == ECONNREFUSED || code == ECONNRESET || code == EBUSY ||
+           code == EAGAIN || code == ETIMEDOUT;
+}
+
+/* Try to open the state.  -1 when trying again will not help. */
+static int open_state(struct ctl *c, struct error *err)
+{
+    if (ctl_open(c, err) == 0)
+        return 0;
+    if (!may_come_back(errno))
+        return -1;
+    ctl_lost(c, err->text);
+    return 0;
+}
+
 /* What is due now.  Returns when something is due next. */
 static int64_t run_timers(struct ctl *c, int64_t now)
 {
-    struct error err;
     int64_t next;
 
-    if (!c->store) {
-        if (now < c->next_open_us)
-            return c->next_open_us;
-        if (ctl_open(c, &err) < 0)
-            ctl_lost(c, err.text);
-        return ctl_now_us();
-    }
+    if (!c->store)
+        return c->next_open_us;
     if (c->next_tick_us && now >= c->next_tick_us) {
         struct event ev = {.type = EV_TICK};
 
@@ -140,18 +152,21 @@ static int round_of(struct ctl *c, struct error *err)
     return 0;
 }
 
-static void serve(struct ctl *c)
+/* Until a signal; -1 with err when the state can never be opened. */
+static int serve(struct ctl *c, struct error *err)
 {
-    struct error err;
-
-    while (!stopping)
-        if (round_of(c, &err) < 0)
-            ctl_lost(c, err.text);
+    while (!stopping) {
+        if (!c->store && ctl_now_us() >= c->next_open_us &&
+            open_state(c, err) < 0)
+            return -1;
+        if (round_of(c, err) < 0)
+            ctl_lost(c, err->text);
+    }
     while (c->commit && commit_busy(c->commit)) {
-        if (commit_pump(c->commit, &err) < 0 ||
-            commit_poll(c->commit, &err) < 0)
+        if (commit_pump(c->commit, err) < 0 || commit_poll(c->commit, err) < 0)
             break;
     }
+    return 0;
 }
 
 static int start(const char *path, bool check)
@@ -159,6 +174,7 @@ static int start(const char *path, bool check)
     struct ctl c = {0};
     struct error err;
     struct sigaction sa = {.sa_handler = on_stop};
+    int rc;
 
     if (ctl_conf_read(&c.conf, path, &err) < 0) {
         fprintf(stderr, "fallowctld: %s\n", err.text);
@@ -179,10 +195,10 @@ static int start(const char *path, bool check)
         ctl_close(&c);
         return 1;
     }
-    serve(&c);
-    ctl_log("stopped");
+    rc = serve(&c, &err);
+    ctl_log("stopped%s%s", rc < 0 ? ": " : "", rc < 0 ? err.text : "");
     ctl_close(&c);
-    return 0;
+    return rc < 0 ? 1 : 0;
 }
 
 int main(int argc, char **argv)

@@ -78,7 +78,8 @@ void route_admin_tariff(struct call *call)
 
     if (!j)
         return;
-    if (member_text(j, "kernel", t->kernel, sizeof(t->kernel), &err) < 0 ||
+    if (member_int(j, "tariff_id", 1, INT64_MAX, &t->tariff_id, &err) < 0 ||
+        member_text(j, "kernel", t->kernel, sizeof(t->kernel), &err) < 0 ||
         member_text(j, "zone", t->zone, sizeof(t->zone), &err) < 0 ||
         member_text(j, "unit", t->unit, sizeof(t->unit), &err) < 0 ||
         member_text(j, "credit_unit", t->credit_unit, sizeof(t->credit_unit),

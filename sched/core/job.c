@@ -276,6 +276,14 @@ static void admit(struct cell *c, struct rec_job *r, struct answer *a)
     a->quote = j->r;
 }
 
+/* What the customer has prepaid in the unit of a quote. */
+static int64_t prepaid(struct cell *c, const struct rec_job *r)
+{
+    const struct rec_tariff *t = map_get(&c->tariffs, (uint64_t)r->tariff_id);
+
+    return t ? bal_amount(party_get(c, r->party_id), ACC_PREPAID, t->unit) : 0;
+}
+
 void job_submit(struct cell *c, const struct event *ev)
 {
     struct answer *a = answer_add(c, ev->req);
@@ -286,6 +294,7 @@ void job_submit(struct cell *c, const struct event *ev)
     if (j) { /* sent twice */
         a->id = j->r.job_id;
         a->quote = j->r;
+        a->prepaid = prepaid(c, &j->r);
         return;
     }
     if (!p || p->r.locked) {
@@ -302,6 +311,7 @@ void job_submit(struct cell *c, const struct event *ev)
     a->quote = r;
     if (ev->type == EV_SUBMIT && afford(c, &ev->submit, &r, a) == 0)
         admit(c, &r, a);
+    a->prepaid = prepaid(c, &r);
 }
 
 /* ---- cancel, hold ---------------------------------------------------- */
