@@ -365,8 +365,8 @@ enum store_status store_poll(struct store *s, struct error *err)
 {
     int nulls = 0;
 
-    if (!s->flying)
-        return STORE_IDLE;
+    if (!s->flying) /* nothing is expected: what is readable is the end */
+        return PQconsumeInput(s->conn) ? STORE_IDLE : lost(s, err);
     if ((s->want_write && flush(s) < 0) || !PQconsumeInput(s->conn))
         return lost(s, err);
     while (!PQisBusy(s->conn) && nulls < 2) {

@@ -77,7 +77,9 @@ enum store_status {
                    * store_was_committed */
 };
 
-/* File descriptor to wait on for reading, and whether for writing as well. */
+/* File descriptor to wait on for reading, and whether for writing as well;
+ * poll then, in flight or not: a connection that ends is noticed so.
+ */
 int store_fd(const struct store *s, bool *want_write);
 enum store_status store_poll(struct store *s, struct error *err);
 

@@ -196,8 +196,6 @@ int commit_poll(struct commit *m, struct error *err)
 {
     enum store_status st;
 
-    if (!m->in_flight)
-        return 0;
     st = store_poll(m->ctl->store, err);
     if (st == STORE_WAITING || st == STORE_IDLE)
         return 0;
