@@ -11,3 +11,11 @@ plugins_work_echo_so_SOURCES = plugins/work/echo.c plugins/work/work.h
 plugins_work_echo_so_LDFLAGS = $(work_plugin_flags)
 plugins_work_echo_so_LDADD = $(COMMON_LIBS)
 include $(srcdir)/plugins/work/embed_split.mk
+
+workplugin_PROGRAMS += plugins/work/embed.so
+plugins_work_embed_so_SOURCES = plugins/work/embed.c plugins/work/work.h \
+	plugins/work/embed_engines.c plugins/work/embed_engines.h \
+	$(embed_split_sources)
+plugins_work_embed_so_LDFLAGS = $(work_plugin_flags)
+plugins_work_embed_so_LDADD = $(EMBED_LIBS) $(TOKENIZER_LIBS) \
+	$(COMMON_LIBS) -ldl

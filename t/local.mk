@@ -7,3 +7,4 @@ TESTS_SH += t/t0004-install.t
 TESTS_LONG += t/t0005-dist.t
 TESTS_VALGRIND += t/t5090-memcheck.t
 TESTS_SH += t/t5000-runner.t
+TESTS_SH += t/t5100-embed.t

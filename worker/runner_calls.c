@@ -28,6 +28,18 @@ int runner_print(json_t *object, struct error *err)
     return 0;
 }
 
+/* NAME-WHAT.so beside NAME.so is a part of that kernel, and none itself. */
+static bool is_part(const char *name, char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t k = strlen(names[i]);
+
+        if (strncmp(names[i], name, k) == 0 && name[k] == '-')
+            return true;
+    }
+    return false;
+}
+
 int runner_list(struct error *err)
 {
     json_t *kernels = json_array();
@@ -39,7 +51,8 @@ int runner_list(struct error *err)
         return -1;
     }
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(kernels, json_string(names[i]));
+        if (!is_part(names[i], names, n))
+            json_array_append_new(kernels, json_string(names[i]));
     plugin_names_free(names, n);
     return runner_print(json_pack("{s:o}", "kernels", kernels), err);
 }

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* encoder.c - token ids in, exact vectors out
+ *
+ * Items are packed without padding into batches of rows (one row a token): the
+ * linear layers see rows, attention sees one item at a time.  Every operation
+ * reads one row or one item only, so neither batch nor neighbours can change a
+ * bit.  Threads take batches from a shared counter.
+ */
+#include "kernels/embed/encoder.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/embed/workspace.h"
+#include "kernels/exact.h"
+
+struct packed_layer {
+    void *qkv, *out, *up, *down;
+};
+
+struct embed_encoder {
+    struct embed_weights *w;
+    const struct embed_engine *engine;
+    const struct embed_rows *rows;
+    struct packed_layer *layers;
+};
+
+/* One call of embed_encode, shared by its threads. */
+struct job {
+    const struct embed_encoder *e;
+    const struct embed_input *in;
+    struct embed_output *out;
+    const struct embed_control *ctl;
+    const size_t *order; /* valid items, longest first */
+    const size_t *batch; /* batch b is order[batch[b]] … order[batch[b+1]-1] */
+    size_t batches;
+    int rows_max;
+    atomic_size_t next;
+    atomic_size_t done;
+    atomic_int failed; /* errno of the first failure */
+    struct fault *fault;
+    pthread_mutex_t lock;
+};
+
+const struct embed_config *embed_encoder_config(const struct embed_encoder *e)
+{
+    return &e->w->config;
+}
+
+uint32_t embed_tokens(const struct embed_config *c, const uint8_t *bytes,
+                      uint32_t len, uint32_t *code)
+{
+    uint32_t t = len / 2;
+
+    *code = EMBED_OK;
+    if (len == 0 || len % 2)
+        *code = EMBED_ODD_LENGTH;
+    else if (t > c->max_positions)
+        *code = EMBED_TOO_LONG;
+    for (uint32_t i = 0; !*code && i < t; i++)
+        if ((uint32_t)(bytes[2 * i] | bytes[2 * i + 1] << 8) >= c->vocab)
+            *code = EMBED_BAD_ID;
+    return *code ? 0 : t;
+}
+
+static int pack_layers(struct embed_encoder *e, struct fault *f)
+{
+    for (uint32_t i = 0; i < e->w->config.layers; i++) {
+        const struct embed_layer *l = &e->w->layers[i];
+        struct packed_layer *p = &e->layers[i];
+
+        p->qkv = e->engine->pack(&l->qkv, f);
+        p->out = p->qkv ? e->engine->pack(&l->out, f) : NULL;
+        p->up = p->out ? e->engine->pack(&l->up, f) : NULL;
+        p->down = p->up ? e->engine->pack(&l->down, f) : NULL;
+        if (!p->down)
+            return -1;
+    }
+    return 0;
+}
+
+struct embed_encoder *embed_encoder_of(struct embed_weights *w,
+                                       const struct embed_engine *engine,
+                                       const struct embed_rows *rows,
+                                       struct fault *f)
+{
+    struct embed_encoder *e = calloc(1, sizeof(*e));
+
+    if (!e || !(e->layers = calloc(w->config.layers, sizeof(*e->layers)))) {
+        fault_set(f, ENOMEM, "could not allocate an encoder");
+        embed_weights_destroy(w);
+        free(e);
+        return NULL;
+    }
+    e->w = w;
+    e->engine = engine;
+    e->rows = rows;
+    if (pack_layers(e, f) < 0) {
+        embed_encoder_destroy(e);
+        return NULL;
+    }
+    return e;
+}
+
+struct embed_encoder *embed_encoder_create(const char *dir,
+                                           const struct embed_engine *engine,
+                                           const struct embed_rows *rows,
+                                           struct fault *f)
+{
+    struct embed_weights *w = embed_weights_create(dir, f);
+
+    return w ? embed_encoder_of(w, engine, rows, f) : NULL;
+}
+
+void embed_encoder_destroy(struct embed_encoder *e)
+{
+    if (e) {
+        int saved_errno = errno;
+
+        for (uint32_t i = 0; i < e->w->config.layers; i++) {
+            struct packed_layer *p = &e->layers[i];
+
+            if (p->qkv)
+                e->engine->unpack(p->qkv);
+            if (p->out)
+                e->engine->unpack(p->out);
+            if (p->up)
+                e->engine->unpack(p->up);
+            if (p->down)
+                e->engine->unpack(p->down);
+        }
+        free(e->layers);
+        embed_weights_destroy(e->w);
+        free(e);
+        errno = saved_errno;
+    }
+}
+
+static int round16(int n)
+{
+    return (n + 15) / 16 * 16;
+}
+
+static bool stopped(const struct job *j)
+{
+    return (j->ctl && j->ctl->stop && *j->ctl->stop) ||
+           atomic_load_explicit(&j->failed, memory_order_relaxed);
+}
+
+static int check_stop(const struct job *j, struct fault *f)
+{
+    return stopped(j) ? fault_set(f, ECANCELED, "stopped") : 0;
+}
+
+/* Row r of the batch: word + position, normalised and quantised. */
+static void embed_item(const struct embed_encoder *e,
+                       const struct embed_input *in, struct workspace *ws,
+                       int first)
+{
+    const struct embed_weights *w = e->w;
+    size_t n = w->config.hidden;
+
+    for (size_t i = 0; i < in->len / 2; i++) {
+        size_t r = (size_t)first + i;
+        uint64_t id = (uint64_t)(in->bytes[2 * i] | in->bytes[2 * i + 1] << 8);
+        float row[4096];
+
+        st_to_float(w->word, id * n, n, row);
+        for (size_t j = 0; j < n; j++)
+            row[j] = row[j] + w->position[i * n + j];
+        e->rows->norm(row, &w->norm, w->config.eps, (int)n, ws->h + r * n,
+                      ws->x + r * n, &ws->step[r]);
+    }
+}
+
+/* Attention of one item whose accumulators begin at row `first`. */
+static int attend(const struct job *j, struct workspace *ws,
+                  const struct embed_linear *qkv, int first, int t,
+                  struct fault *f)
+{
+    const struct embed_encoder *e = j->e;
+    const struct embed_config *c = &e->w->config;
+    struct embed_attention *a = &ws->a;
+    size_t h = c->hidden, at = (size_t)first;
+    int group;
+
+    a->t = t;
+    a->tp = round16(t);
+    e->rows->split(ws->acc + at * 3 * h, qkv, ws->step + at, a);
+    group = workspace_heads(a->heads, a->tp);
+    for (int head = 0; head < a->heads; head += group) {
+        int heads = a->heads - head < group ? a->heads - head : group;
+        size_t off = (size_t)head * (size_t)a->tp * (size_t)a->d;
+
+        if (check_stop(j, f) < 0 ||
+            e->engine->scores(ws->state, heads, a->tp, a->d, a->q + off,
+                              a->k + off, ws->scores, f) < 0)
+            return -1;
+        for (int i = 0; i < heads; i++) {
+            size_t k = (size_t)i * (size_t)a->tp * (size_t)a->tp;
+
+            e->rows->softmax(ws->scores + k, head + i, a, ws->p + k);
+        }
+        if (e->engine->mix(ws->state, heads, a->tp, a->d, ws->p, a->v + off,
+                           ws->mixed + off, f) < 0)
+            return -1;
+    }
+    e->rows->context(ws->mixed, a, ws->x + at * h, ws->step + at);
+    return 0;
+}
+
+/* The part of a layer behind attention, for one block of rows. */
+static int feed_forward(const struct job *j, struct workspace *ws,
+                        const struct embed_layer *l,
+                        const struct packed_layer *p, int first, int rows,
+                        struct fault *f)
+{
+    const struct embed_encoder *e = j->e;
+    const struct embed_rows *r = e->rows;
+    const struct embed_config *c = &e->w->config;
+    size_t at = (size_t)first * c->hidden;
+    struct embed_step *s = ws->step + first;
+    int padded = round16(rows);
+
+    if (check_stop(j, f) < 0 || e->engine->linear(ws->state, p->out, ws->x + at,
+                                                  padded, ws->acc, f) < 0)
+        return -1;
+    r->residual(ws->acc, &l->out, &l->after_attention, c->eps, rows, ws->h + at,
+                ws->x + at, s);
+    if (e->engine->linear(ws->state, p->up, ws->x + at, padded, ws->acc, f) < 0)
+        return -1;
+    r->gelu(ws->acc, &l->up, rows, ws->xf, s);
+    if (e->engine->linear(ws->state, p->down, ws->xf, padded, ws->acc, f) < 0)
+        return -1;
+    r->residual(ws->acc, &l->down, &l->after_ffn, c->eps, rows, ws->h + at,
+                ws->x + at, s);
+    return 0;
+}
+
+static int run_layer(const struct job *j, struct workspace *ws, uint32_t layer,
+                     const size_t *items, size_t n, int rows, struct fault *f)
+{
+    const struct embed_encoder *e = j->e;
+    const struct embed_layer *l = &e->w->layers[layer];
+    const struct packed_layer *p = &e->layers[layer];
+    size_t h = e->w->config.hidden;
+    int at = 0;
+
+    for (int r = 0; r < rows; r += EMBED_BLOCK) {
+        int k = rows - r < EMBED_BLOCK ? rows - r : EMBED_BLOCK;
+
+        if (check_stop(j, f) < 0 ||
+            e->engine->linear(ws->state, p->qkv, ws->x + (size_t)r * h,
+                              round16(k), ws->acc + (size_t)r * 3 * h, f) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int t = (int)(j->in[items[i]].len / 2);
+
+        if (attend(j, ws, &l->qkv, at, t, f) < 0)
+            return -1;
+        at += t;
+    }
+    for (int r = 0; r < rows; r += EMBED_BLOCK) {
+        int k = rows - r < EMBED_BLOCK ? rows - r : EMBED_BLOCK;
+
+        if (feed_forward(j, ws, l, p, r, k, f) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The vector of one item, into its output. */
+static int finish_item(const struct job *j, const struct workspace *ws,
+                       size_t item, int first, int t, struct fault *f)
+{
+    const struct embed_config *c = &j->e->w->config;
+    struct embed_output *o = &j->out[item];
+    uint32_t bits;
+    float scale;
+
+    o->len = c->hidden + 4;
+    o->bytes = malloc(o->len);
+    if (!o->bytes)
+        return fault_set(f, ENOMEM, "could not allocate a vector");
+    j->e->rows->pool(ws->h + (size_t)first * c->hidden, t, c,
+                     (int8_t *)o->bytes, &scale);
+    bits = exact_bits(scale);
+    for (int i = 0; i < 4; i++)
+        o->bytes[c->hidden + (uint32_t)i] = (uint8_t)(bits >> (8 * i));
+    o->units = embed_units(c, (uint32_t)t);
+    return 0;
+}
+
+static int run_batch(const struct job *j, struct workspace *ws, size_t b,
+                     struct fault *f)
+{
+    const size_t *items = j->order + j->batch[b];
+    size_t n = j->batch[b + 1] - j->batch[b];
+    int rows = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        embed_item(j->e, &j->in[items[i]], ws, rows);
+        rows += (int)(j->in[items[i]].len / 2);
+    }
+    for (uint32_t l = 0; l < j->e->w->config.layers; l++)
+        if (run_layer(j, ws, l, items, n, rows, f) < 0)
+            return -1;
+    rows = 0;
+    for (size_t i = 0; i < n; i++) {
+        int t = (int)(j->in[items[i]].len / 2);
+
+        if (finish_item(j, ws, items[i], rows, t, f) < 0)
+            return -1;
+        rows += t;
+    }
+    return 0;
+}
+
+static void fail(struct job *j, const struct fault *f, int code)
+{
+    pthread_mutex_lock(&j->lock);
+    if (!atomic_load(&j->failed)) {
+        if (j->fault)
+            *j->fault = *f;
+        atomic_store(&j->failed, code);
+    }
+    pthread_mutex_unlock(&j->lock);
+}
+
+/* Take batches until none is left; main_thread also reports progress. */
+static void work(struct job *j, bool main_thread)
+{
+    const struct embed_engine *engine = j->e->engine;
+    struct fault f = {""};
+    struct workspace *ws;
+    unsigned csr = exact_enter();
+    size_t b;
+
+    ws = workspace_create(&j->e->w->config, engine, j->rows_max, &f);
+    if (!ws)
+        fail(j, &f, errno);
+    while (ws && (b = atomic_fetch_add(&j->next, 1)) < j->batches) {
+        size_t n = j->batch[b + 1] - j->batch[b];
+
+        if (run_batch(j, ws, b, &f) < 0) {
+            fail(j, &f, errno);
+            break;
+        }
+        n += atomic_fetch_add(&j->done, n);
+        if (main_thread && j->ctl && j->ctl->progress)
+            j->ctl->progress(j->ctl->arg, n);
+    }
+    workspace_destroy(ws, engine);
+    exact_leave(csr);
+}
+
+static void *work_thread(void *arg)
+{
+    work(arg, false);
+    return NULL;
+}
+
+static void run_threads(struct job *j, int threads)
+{
+    pthread_t *t = calloc((size_t)threads, sizeof(*t));
+    int started = 0;
+
+    /* A thread that cannot start costs speed only. */
+    while (t && started < threads - 1 && (size_t)started + 1 < j->batches &&
+           pthread_create(&t[started], NULL, work_thread, j) == 0)
+        started++;
+    work(j, true);
+    while (started > 0)
+        pthread_join(t[--started], NULL);
+    free(t);
+}
+
+/* An item with its length, for sorting. */
+struct sized {
+    size_t item;
+    uint32_t t;
+};
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct sized *x = a, *y = b;
+
+    if (x->t != y->t)
+        return x->t > y->t ? -1 : 1;
+    return x->item < y->item ? -1 : x->item > y->item;
+}
+
+/* Fill order and batch: items of like length together, as many as fit the
+ * rows of one block, at least one.
+ */
+static size_t plan_batches(struct sized *v, size_t n, size_t *order,
+                           size_t *batch, int *rows_max)
+{
+    size_t batches = 0;
+    uint32_t rows = 0;
+
+    qsort(v, n, sizeof(*v), longest_first);
+    *rows_max = EMBED_BLOCK;
+    for (size_t i = 0; i < n; i++) {
+        order[i] = v[i].item;
+        if (i == 0 || rows + v[i].t > EMBED_BLOCK) {
+            batch[batches++] = i;
+            rows = 0;
+        }
+        rows += v[i].t;
+        if ((int)rows > *rows_max)
+            *rows_max = (int)rows;
+    }
+    batch[batches] = n;
+    return batches;
+}
+
+static void drop_outputs(struct embed_output *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(out[i].bytes);
+    memset(out, 0, n * sizeof(*out));
+}
+
+int embed_encode(struct embed_encoder *e, const struct embed_input *in,
+                 size_t n, struct embed_output *out, int threads,
+                 const struct embed_control *ctl, struct fault *f)
+{
+    struct job j = {.e = e, .in = in, .out = out, .ctl = ctl, .fault = f};
+    struct sized *v = calloc(n + 1, sizeof(*v));
+    size_t *order = calloc(2 * n + 2, sizeof(*order));
+    size_t valid = 0;
+    int code;
+
+    memset(out, 0, n * sizeof(*out));
+    if (!v || !order) {
+        free(v);
+        free(order);
+        return fault_set(f, ENOMEM, "could not allocate %zu items", n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        v[valid].item = i;
+        v[valid].t =
+            embed_tokens(&e->w->config, in[i].bytes, in[i].len, &out[i].code);
+        valid += v[valid].t > 0;
+    }
+    j.order = order;
+    j.batch = order + n + 1;
+    j.batches = plan_batches(v, valid, order, order + n + 1, &j.rows_max);
+    atomic_init(&j.done, n - valid);
+    pthread_mutex_init(&j.lock, NULL);
+    run_threads(&j, threads);
+    pthread_mutex_destroy(&j.lock);
+    free(v);
+    free(order);
+    code = atomic_load(&j.failed);
+    if (code) {
+        drop_outputs(out, n);
+        errno = code;
+        return -1;
+    }
+    return 0;
+}
+
+uint64_t embed_encoder_ram(const struct embed_encoder *e, uint32_t longest,
+                           int threads)
+{
+    const struct embed_config *c = &e->w->config;
+    int rows = (int)longest > EMBED_BLOCK ? (int)longest : EMBED_BLOCK;
+
+    return 2 * embed_weights_bytes(c) +
+           (uint64_t)threads * workspace_bytes(c, rows) + ((uint64_t)16 << 20);
+}

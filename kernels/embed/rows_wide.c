@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* rows_wide.c - rows_ref.c with wide vectors, compiled once for each x86 level
+ *
+ * Every statement is the same IEEE operation as in the definition, on WIDTH
+ * values at a time; the 32 canonical lanes are 32 / WIDTH vectors.  The
+ * compiler is told the level on the command line, with ROWS_NAME the table's
+ * name; nothing here may run on a lower CPU, so nothing here is called but
+ * through the table.
+ */
+#include "kernels/embed/rows.h"
+
+#include <float.h>
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels/embed/functions.h"
+
+#if defined(__AVX512F__)
+#define WIDTH 16
+#elif defined(__AVX2__)
+#define WIDTH 8
+#else
+#define WIDTH 4
+#endif
+#define LANES (EXACT_LANES / WIDTH) /* vectors */
+#define LOG2_E 1.44269504088896341f
+#define ROW_MAX 16384
+#define NO_KEY (1 << 28) /* kzero behind the last token: never a largest */
+
+typedef float vf __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t vi __attribute__((vector_size(4 * WIDTH)));
+typedef uint8_t vb __attribute__((vector_size(WIDTH)));
+typedef float vf_any
+    __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
+typedef int32_t vi_any
+    __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
+typedef uint8_t vb_any
+    __attribute__((vector_size(WIDTH), aligned(1), may_alias));
+
+static inline vf load(const float *p)
+{
+    return *(const vf_any *)p;
+}
+
+static inline vi load_int(const int32_t *p)
+{
+    return *(const vi_any *)p;
+}
+
+static inline void store(float *p, vf v)
+{
+    *(vf_any *)p = v;
+}
+
+/* The low byte of each lane. */
+static inline void store_bytes(void *p, vi v)
+{
+    *(vb_any *)p = __builtin_convertvector(v, vb);
+}
+
+static inline vf splat(float x)
+{
+    vf v;
+
+    for (int i = 0; i < WIDTH; i++)
+        v[i] = x;
+    return v;
+}
+
+static inline vi splat_int(int32_t x)
+{
+    vi v;
+
+    for (int i = 0; i < WIDTH; i++)
+        v[i] = x;
+    return v;
+}
+
+/* a < b ? a : b, which is what minps does, zeros included. */
+static inline vf least(vf a, vf b)
+{
+#if WIDTH == 16
+    return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif WIDTH == 8
+    return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return (vf)_mm_min_ps((__m128)a, (__m128)b);
+#endif
+}
+
+static inline vf most(vf a, vf b)
+{
+#if WIDTH == 16
+    return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif WIDTH == 8
+    return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return (vf)_mm_max_ps((__m128)a, (__m128)b);
+#endif
+}
+
+static inline vf plus(vf a, vf b)
+{
+    return a + b;
+}
+
+static inline vi most_int(vi a, vi b)
+{
+    vi m = a > b;
+
+    return (a & m) | (b & ~m);
+}
+
+static inline vf magnitude(vf a)
+{
+    return (vf)((vi)a & splat_int(0x7fffffff));
+}
+
+static inline vf to_float(vi a)
+{
+    return __builtin_convertvector(a, vf);
+}
+
+/* Lane i becomes lane i + n of the first WIDTH: one step of the tree. */
+#if WIDTH == 16
+#define DOWN(v, n)                                                             \
+    __builtin_shufflevector(v, v, n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, \
+                            n + 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#elif WIDTH == 8
+#define DOWN(v, n)                                                             \
+    __builtin_shufflevector(v, v, n, n + 1, n + 2, n + 3, 4, 5, 6, 7)
+#else
+#define DOWN(v, n) __builtin_shufflevector(v, v, n, n + 1, 2, 3)
+#endif
+
+/* The canonical tree over LANES vectors of lanes. */
+#define TREE(name, type, scalar, op)                                           \
+    static inline scalar name(type l[LANES])                                   \
+    {                                                                          \
+        for (int o = LANES / 2; o; o >>= 1)                                    \
+            for (int i = 0; i < o; i++)                                        \
+                l[i] = op(l[i], l[i + o]);                                     \
+        return name##_one(l[0]);                                               \
+    }
+#if WIDTH == 16
+#define TREE_ONE(name, type, scalar, op)                                       \
+    static inline scalar name##_one(type v)                                    \
+    {                                                                          \
+        v = op(v, DOWN(v, 8));                                                 \
+        v = op(v, DOWN(v, 4));                                                 \
+        v = op(v, DOWN(v, 2));                                                 \
+        v = op(v, DOWN(v, 1));                                                 \
+        return v[0];                                                           \
+    }
+#elif WIDTH == 8
+#define TREE_ONE(name, type, scalar, op)                                       \
+    static inline scalar name##_one(type v)                                    \
+    {                                                                          \
+        v = op(v, DOWN(v, 4));                                                 \
+        v = op(v, DOWN(v, 2));                                                 \
+        v = op(v, DOWN(v, 1));                                                 \
+        return v[0];                                                           \
+    }
+#else
+#define TREE_ONE(name, type, scalar, op)                                       \
+    static inline scalar name##_one(type v)                                    \
+    {                                                                          \
+        v = op(v, DOWN(v, 2));                                                 \
+        v = op(v, DOWN(v, 1));                                                 \
+        return v[0];                                                           \
+    }
+#endif
+
+static inline vi plus_int(vi a, vi b)
+{
+    return a + b;
+}
+
+TREE_ONE(tree_add, vf, float, plus)
+TREE_ONE(tree_least, vf, float, least)
+TREE_ONE(tree_most, vf, float, most)
+TREE_ONE(sum_int, vi, int32_t, plus_int)
+TREE_ONE(max_int, vi, int32_t, most_int)
+TREE(tree_add, vf, float, plus)
+TREE(tree_least, vf, float, least)
+TREE(tree_most, vf, float, most)
+
+/* x × inv rounded to even, as the integer in each lane's low bits. */
+static inline vi rounded(vf x)
+{
+    return (vi)(x + splat(EXACT_MAGIC)) - splat_int((int)EXACT_MAGIC_BITS);
+}
+
+static inline vf exp2_wide(vf x)
+{
+    vf t = x + splat(EXACT_MAGIC);
+    vf f = x - (t - splat(EXACT_MAGIC));
+    vf p = splat(0.05517100915312767f);
+
+    p = p * f + splat(0.24261119961738586f);
+    p = p * f + splat(0.6932610869407654f);
+    p = p * f + splat(0.9999280571937561f);
+    return (vf)((vi)p + ((vi)t << 23));
+}
+
+static inline vf gelu_wide(vf x)
+{
+    vf w = most(least(x * splat(0.25f), splat(1.0f)), splat(-1.0f));
+    vf v = w * w;
+    vf p = splat(1.515868902206421f);
+
+    p = p * v + splat(-6.66402387619018555f);
+    p = p * v + splat(12.52101612091064453f);
+    p = p * v + splat(-13.30687999725341797f);
+    p = p * v + splat(8.97402000427246094f);
+    p = p * v + splat(-4.13148260116577148f);
+    p = p * v + splat(1.59148108959197998f);
+    return x * (p * w + splat(0.5f));
+}
+
+/* WIDTH outputs of a linear layer from column n on. */
+static inline vf dequantise(const int32_t *acc, const struct embed_linear *l,
+                            int n, vf step, vf lo)
+{
+    return to_float(load_int(acc + n)) * (step * load(l->scale + n)) +
+           (lo * load(l->offset + n) + load(l->bias + n));
+}
+
+/* Running least and largest of a row, in the canonical lanes. */
+struct extremes {
+    vf lo[LANES], hi[LANES];
+};
+
+static inline void extremes_start(struct extremes *e)
+{
+    for (int i = 0; i < LANES; i++) {
+        e->lo[i] = splat(FLT_MAX);
+        e->hi[i] = splat(-FLT_MAX);
+    }
+}
+
+static inline void extremes_take(struct extremes *e, int i, vf v)
+{
+    e->lo[i] = least(e->lo[i], v);
+    e->hi[i] = most(e->hi[i], v);
+}
+
+/* The second half of quantisation, extremes known. */
+static inline void quantise(const float *v, int n, struct extremes *e,
+                            uint8_t *x, struct embed_step *s)
+{
+    float lo = tree_least(e->lo);
+    float range = exact_max(tree_most(e->hi) - lo, EMBED_RANGE_MIN);
+    vf inv = splat(255.0f / range), base = splat(lo);
+
+    for (int j = 0; j < n; j += WIDTH)
+        store_bytes(x + j, rounded((load(v + j) - base) * inv));
+    s->step = range * (1.0f / 255.0f);
+    s->lo = lo;
+}
+
+/* h = LayerNorm(row) and its quantised form; sum has the row's lane sums. */
+static inline void norm_row(const float *row, vf sum[LANES],
+                            const struct embed_norm *norm, float eps, int n,
+                            float *h, uint8_t *x, struct embed_step *s)
+{
+    float inv = 1.0f / (float)n;
+    float mean = tree_add(sum) * inv, var, r;
+    vf sq[LANES], m = splat(mean), rr;
+    struct extremes e;
+
+    for (int i = 0; i < LANES; i++)
+        sq[i] = splat(0.0f);
+    for (int j = 0; j < n; j += EXACT_LANES)
+        for (int i = 0; i < LANES; i++) {
+            vf d = load(row + j + i * WIDTH) - m;
+
+            sq[i] = sq[i] + d * d;
+        }
+    var = tree_add(sq) * inv;
+    r = 1.0f / sqrtf(var + eps);
+    rr = splat(r);
+    extremes_start(&e);
+    for (int j = 0; j < n; j += EXACT_LANES)
+        for (int i = 0; i < LANES; i++) {
+            int k = j + i * WIDTH;
+            vf y = ((load(row + k) - m) * rr) * load(norm->gamma + k) +
+                   load(norm->beta + k);
+
+            store(h + k, y);
+            extremes_take(&e, i, y);
+        }
+    quantise(h, n, &e, x, s);
+}
+
+static void norm_wide(const float *in, const struct embed_norm *norm, float eps,
+                      int n, float *h, uint8_t *x, struct embed_step *s)
+{
+    vf sum[LANES];
+
+    for (int i = 0; i < LANES; i++)
+        sum[i] = splat(0.0f);
+    for (int j = 0; j < n; j += EXACT_LANES)
+        for (int i = 0; i < LANES; i++)
+            sum[i] = sum[i] + load(in + j + i * WIDTH);
+    norm_row(in, sum, norm, eps, n, h, x, s);
+}
+
+static void residual_wide(const int32_t *acc, const struct embed_linear *l,
+                          const struct embed_norm *norm, float eps, int rows,
+                          float *h, uint8_t *x, struct embed_step *s)
+{
+    int n = (int)l->n;
+    float row[ROW_MAX / 4] __attribute__((aligned(64)));
+
+    for (int r = 0; r < rows; r++) {
+        vf step = splat(s[r].step), lo = splat(s[r].lo);
+        vf sum[LANES];
+
+        for (int i = 0; i < LANES; i++)
+            sum[i] = splat(0.0f);
+        for (int j = 0; j < n; j += EXACT_LANES)
+            for (int i = 0; i < LANES; i++) {
+                int k = j + i * WIDTH;
+                vf y = load(h + k) + dequantise(acc, l, k, step, lo);
+
+                store(row + k, y);
+                sum[i] = sum[i] + y;
+            }
+        norm_row(row, sum, norm, eps, n, h, x, &s[r]);
+        acc += n;
+        h += n;
+        x += n;
+    }
+}
+
+static void gelu_rows(const int32_t *acc, const struct embed_linear *l,
+                      int rows, uint8_t *x, struct embed_step *s)
+{
+    int n = (int)l->n;
+    float row[ROW_MAX] __attribute__((aligned(64)));
+
+    for (int r = 0; r < rows; r++) {
+        vf step = splat(s[r].step), lo = splat(s[r].lo);
+        struct extremes e;
+
+        extremes_start(&e);
+        for (int j = 0; j < n; j += EXACT_LANES)
+            for (int i = 0; i < LANES; i++) {
+                int k = j + i * WIDTH;
+                vf y = gelu_wide(dequantise(acc, l, k, step, lo));
+
+                store(row + k, y);
+                extremes_take(&e, i, y);
+            }
+        quantise(row, n, &e, x, &s[r]);
+        acc += n;
+        x += n;
+    }
+}
+
+/* Query of one row: every head has a step of its own. */
+static inline void split_query(const float *y, int row,
+                               struct embed_attention *a)
+{
+    for (int head = 0; head < a->heads; head++) {
+        const float *q = y + head * a->d;
+        int at = head * a->tp + row;
+        vf m = splat(1e-8f), inv;
+        float big;
+
+        for (int j = 0; j < a->d; j += WIDTH)
+            m = most(m, magnitude(load(q + j)));
+        big = tree_most_one(m);
+        inv = splat(127.0f / big);
+        for (int j = 0; j < a->d; j += WIDTH)
+            store_bytes(a->q + at * a->d + j, rounded(load(q + j) * inv) +
+                                                  splat_int(EMBED_QUERY_ZERO));
+        a->qstep[at] = big * (1.0f / 127.0f);
+    }
+}
+
+/* The largest magnitude of a head's columns becomes its step. */
+static inline float head_step(const float *big, int d, float *step)
+{
+    vf m = splat(1e-8f);
+    float b;
+
+    for (int j = 0; j < d; j += WIDTH)
+        m = most(m, load(big + j));
+    b = tree_most_one(m);
+    *step = b * (1.0f / 63.0f);
+    return 63.0f / b;
+}
+
+/* Key and value of one head, from the float rows. */
+static inline void split_head(const float *y, const float *big, int head,
+                              struct embed_attention *a)
+{
+    int h = a->heads * a->d;
+    const float *k = y + h + head * a->d, *v = k + h;
+    vf kinv = splat(head_step(big + head * a->d, a->d, &a->kstep[head]));
+    vf vinv = splat(head_step(big + h + head * a->d, a->d, &a->vstep[head]));
+    size_t pad = (size_t)(a->tp - a->t) * (size_t)a->d;
+    int at = head * a->tp;
+
+    for (int i = 0; i < a->t; i++, at++) {
+        vi sum = splat_int(0);
+
+        for (int j = 0; j < a->d; j += WIDTH) {
+            vi kq = rounded(load(k + j) * kinv);
+
+            sum = sum + kq;
+            store_bytes(a->k + at * a->d + j, kq);
+            store_bytes(a->v + at * a->d + j, rounded(load(v + j) * vinv));
+        }
+        a->kzero[at] = EMBED_QUERY_ZERO * sum_int_one(sum);
+        k += 3 * h;
+        v += 3 * h;
+    }
+    memset(a->q + at * a->d, 0, pad);
+    memset(a->k + at * a->d, 0, pad);
+    memset(a->v + at * a->d, 0, pad);
+    for (int i = a->t; i < a->tp; i++)
+        a->kzero[at++] = NO_KEY;
+}
+
+static void split_wide(int32_t *acc, const struct embed_linear *l,
+                       const struct embed_step *s, struct embed_attention *a)
+{
+    int h = a->heads * a->d;
+    float big[2 * ROW_MAX / 4] __attribute__((aligned(64)));
+    float *y = (float *)(void *)acc;
+
+    for (int j = 0; j < 2 * h; j += WIDTH)
+        store(big + j, splat(0.0f));
+    for (int i = 0; i < a->t; i++) {
+        vf step = splat(s[i].step), lo = splat(s[i].lo);
+        int32_t *from = acc + i * 3 * h;
+        float *to = y + i * 3 * h;
+
+        for (int j = 0; j < h; j += WIDTH)
+            store(to + j, dequantise(from, l, j, step, lo));
+        split_query(to, i, a);
+        for (int j = 0; j < 2 * h; j += WIDTH) {
+            vf v = dequantise(from, l, h + j, step, lo);
+
+            store(to + h + j, v);
+            store(big + j, most(load(big + j), magnitude(v)));
+        }
+    }
+    for (int head = 0; head < a->heads; head++)
+        split_head(y, big, head, a);
+}
+
+static void softmax_wide(const int32_t *scores, int head,
+                         struct embed_attention *a, uint8_t *p)
+{
+    const int32_t *kzero = a->kzero + head * a->tp;
+    float f = (a->kstep[head] * LOG2_E) / sqrtf((float)a->d);
+
+    for (int i = 0; i < a->t; i++) {
+        vf fi = splat(a->qstep[head * a->tp + i] * f);
+        vi big = load_int(scores) - load_int(kzero), sum = splat_int(0);
+
+        for (int j = WIDTH; j < a->tp; j += WIDTH)
+            big = most_int(big, load_int(scores + j) - load_int(kzero + j));
+        big = splat_int(max_int_one(big));
+        for (int j = 0; j < a->tp; j += WIDTH) {
+            vi d = load_int(scores + j) - load_int(kzero + j) - big;
+            vf y = most(to_float(d) * fi, splat(EMBED_EXPONENT_MIN));
+            vi q = rounded(exp2_wide(y) * splat(255.0f));
+
+            sum = sum + q;
+            store_bytes(p + j, q);
+        }
+        a->psum[head * a->tp + i] = sum_int_one(sum);
+        scores += a->tp;
+        p += a->tp;
+    }
+}
+
+static void context_wide(const int32_t *acc, const struct embed_attention *a,
+                         uint8_t *x, struct embed_step *s)
+{
+    int n = a->heads * a->d;
+    float row[ROW_MAX / 4] __attribute__((aligned(64)));
+
+    for (int i = 0; i < a->t; i++) {
+        struct extremes e;
+
+        extremes_start(&e);
+        for (int head = 0; head < a->heads; head++) {
+            int at = head * a->tp + i;
+            vf f = splat(a->vstep[head] / (float)a->psum[at]);
+
+            for (int j = 0; j < a->d; j += WIDTH)
+                store(row + head * a->d + j,
+                      to_float(load_int(acc + at * a->d + j)) * f);
+        }
+        for (int j = 0; j < n; j += EXACT_LANES)
+            for (int k = 0; k < LANES; k++)
+                extremes_take(&e, k, load(row + j + k * WIDTH));
+        quantise(row, n, &e, x + i * n, &s[i]);
+    }
+}
+
+static void pool_wide(const float *h, int t, const struct embed_config *c,
+                      int8_t *out, float *scale)
+{
+    int n = (int)c->hidden;
+    float v[ROW_MAX / 4] __attribute__((aligned(64)));
+    vf big = splat(EMBED_RANGE_MIN), inv;
+    float m;
+
+    memcpy(v, h, (size_t)n * sizeof(*v));
+    if (c->pooling == EMBED_POOL_MEAN) {
+        for (int i = 1; i < t; i++)
+            for (int j = 0; j < n; j += WIDTH)
+                store(v + j, load(v + j) + load(h + i * n + j));
+        for (int j = 0; j < n; j += WIDTH)
+            store(v + j, load(v + j) / splat((float)t));
+    }
+    if (c->normalize) {
+        float norm = sqrtf(exact_sum_squares(v, 0.0f, n));
+
+        norm = exact_max(norm, EMBED_RANGE_MIN);
+        for (int j = 0; j < n; j += WIDTH)
+            store(v + j, load(v + j) / splat(norm));
+    }
+    for (int j = 0; j < n; j += WIDTH)
+        big = most(big, magnitude(load(v + j)));
+    m = tree_most_one(big);
+    inv = splat(127.0f / m);
+    for (int j = 0; j < n; j += WIDTH)
+        store_bytes(out + j, rounded(load(v + j) * inv));
+    *scale = m * (1.0f / 127.0f);
+}
+
+extern const struct embed_rows ROWS_NAME;
+const struct embed_rows ROWS_NAME = {
+    .level = ROWS_LEVEL,
+    .norm = norm_wide,
+    .split = split_wide,
+    .softmax = softmax_wide,
+    .context = context_wide,
+    .residual = residual_wide,
+    .gelu = gelu_rows,
+    .pool = pool_wide,
+};
