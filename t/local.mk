@@ -8,3 +8,4 @@ TESTS_LONG += t/t0005-dist.t
 TESTS_VALGRIND += t/t5090-memcheck.t
 TESTS_SH += t/t5000-runner.t
 TESTS_SH += t/t5100-embed.t
+include $(srcdir)/t/fuzz/local.mk

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# local.mk - fuzz targets: `make fuzz` searches, `make check` repeats
+#
+# A target NAME is one file, t/fuzz/NAME.c; its other sources and libraries are
+# fuzz_NAME_sources and fuzz_NAME_libs.  Inputs found are kept in the build
+# directory, t/fuzz/NAME.corpus; one that breaks a promise is t/fuzz/NAME-….
+FUZZ_CC = clang
+FUZZ_CFLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=all
+FUZZ_SECONDS = 60
+FUZZERS = embed_text
+
+EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/driver.c
+
+fuzz_embed_text_sources = $(embed_corpus_sources) $(libtokenizer_a_SOURCES) \
+	common/error.c
+fuzz_embed_text_libs = $(JANSSON_LIBS)
+check_PROGRAMS += t/fuzz/embed_text.t
+t_fuzz_embed_text_t_SOURCES = t/fuzz/embed_text.c t/fuzz/driver.c \
+	$(embed_corpus_sources)
+t_fuzz_embed_text_t_LDADD = $(TOKENIZER_LIBS) $(COMMON_LIBS)
+
+fuzz: $(FUZZERS:%=fuzz-%)
+$(FUZZERS:%=fuzz-%): fuzz-%:
+	$(MKDIR_P) t/fuzz/$*.corpus
+	cd $(abs_top_srcdir) && $(FUZZ_CC) $(FUZZ_CFLAGS) -D_GNU_SOURCE -I. \
+	  $(JANSSON_CFLAGS) -o $(abs_top_builddir)/t/fuzz/$* t/fuzz/$*.c \
+	  $(filter %.c,$(fuzz_$*_sources)) $(fuzz_$*_libs)
+	t/fuzz/$* -max_total_time=$(FUZZ_SECONDS) -max_len=4096 \
+	  -artifact_prefix=t/fuzz/$*- -print_final_stats=1 t/fuzz/$*.corpus
+
+.PHONY: fuzz
