@@ -56,6 +56,7 @@ static void conf_defaults(struct gate_conf *c)
         .idle_us = 75000000,
         .reply_us = 300000000,
         .linger_us = 2000000,
+        .keepalive_us = 30000000,
         .min_rate = 2048,
         .json_max = 1 << 20,
         .blob_max = 4ll << 30,
@@ -64,7 +65,7 @@ static void conf_defaults(struct gate_conf *c)
     };
 }
 
-#define KEYS 22
+#define KEYS 23
 
 static void conf_keys(struct gate_conf *c, struct conf_key k[KEYS])
 {
@@ -89,6 +90,7 @@ static void conf_keys(struct gate_conf *c, struct conf_key k[KEYS])
         {"header_timeout", CONF_TIME, &c->header_us, 1000, day},
         {"idle_timeout", CONF_TIME, &c->idle_us, 1000, day},
         {"reply_timeout", CONF_TIME, &c->reply_us, 1000, day},
+        {"keepalive", CONF_TIME, &c->keepalive_us, 1000000, day},
         {"min_rate", CONF_SIZE, &c->min_rate, 1, big},
         {"json_max", CONF_SIZE, &c->json_max, 1, 16 << 20},
         {"blob_max", CONF_SIZE, &c->blob_max, 1, big},

@@ -31,11 +31,12 @@ struct gate_conf {
     int64_t handshakes_per_s, handshake_burst;
     int64_t address_handshakes_per_s, address_handshake_burst;
     int64_t header_us, idle_us, reply_us, linger_us;
-    int64_t min_rate;    /* bytes a second, either way */
-    int64_t json_max;    /* request body */
-    int64_t blob_max;    /* blob */
-    int64_t memory_max;  /* bodies and unsent replies, all together */
-    int64_t backlog_max; /* bytes the controller has not read yet */
+    int64_t keepalive_us; /* a silent peer is asked whether it lives */
+    int64_t min_rate;     /* bytes a second, either way */
+    int64_t json_max;     /* request body */
+    int64_t blob_max;     /* blob */
+    int64_t memory_max;   /* bodies and unsent replies, all together */
+    int64_t backlog_max;  /* bytes the controller has not read yet */
 };
 
 enum source { SOURCE_LISTEN, SOURCE_SIGNAL, SOURCE_UPSTREAM, SOURCE_CONN };

@@ -23,11 +23,7 @@
 #define ACCEPTS_A_TURN 64
 #define NO_FILES_MS 100 /* pause when descriptors have run out */
 
-/* A silent peer is given up after 30 + 5 * 10 s. */
-#define KEEP_IDLE_S 30
-#define KEEP_STEP_S 10
-#define KEEP_TRIES 5
-#define USER_TIMEOUT_MS 80000
+#define KEEP_TRIES 5 /* unanswered probes, 10 s or less apart */
 
 static struct addrinfo *resolve(const char *text, struct error *err)
 {
@@ -135,10 +131,12 @@ void gate_listen_more(struct gate *g)
         g->listen_again_ms = g->now_ms + NO_FILES_MS;
 }
 
-static void set_options(int fd)
+static void set_options(const struct gate *g, int fd)
 {
-    int one = 1, idle = KEEP_IDLE_S, every = KEEP_STEP_S, tries = KEEP_TRIES;
-    unsigned int timeout = USER_TIMEOUT_MS;
+    int one = 1, tries = KEEP_TRIES;
+    int idle = (int)(g->conf.keepalive_us / 1000000);
+    int every = idle < 10 ? idle : 10;
+    unsigned int timeout = (unsigned int)(idle + every * tries) * 1000;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
@@ -158,7 +156,7 @@ static void admit(struct gate *g, int fd, const struct sockaddr *sa)
         close(fd);
         return;
     }
-    set_options(fd);
+    set_options(g, fd);
     if (conn_create(g, fd, sa, a) < 0) {
         address_leave(a);
         close(fd);

@@ -21,6 +21,39 @@ noinst_PROGRAMS += sched/gate/test/fakectld
 sched_gate_test_fakectld_SOURCES = sched/gate/test/fakectld.c
 sched_gate_test_fakectld_LDADD = $(COMMON_LIBS)
 
-check_PROGRAMS += sched/gate/test/door.t
+if HAVE_GATE
+check_PROGRAMS += sched/gate/test/door.t sched/gate/test/hostile.t
+endif
+if HAVE_GATE
+check_PROGRAMS += common/test/http.t
+endif
+common_test_http_t_SOURCES = common/test/http.c $(gate_harness)
+common_test_http_t_LDADD = $(gate_harness_libs)
+sched_gate_test_hostile_t_SOURCES = sched/gate/test/hostile.c $(gate_harness)
+sched_gate_test_hostile_t_LDADD = $(gate_harness_libs)
 sched_gate_test_door_t_SOURCES = sched/gate/test/door.c $(gate_harness)
 sched_gate_test_door_t_LDADD = $(gate_harness_libs)
+
+if HAVE_GATE
+check_PROGRAMS += sched/gate/test/parse.t sched/gate/test/limit.t
+endif
+sched_gate_test_parse_t_SOURCES = sched/gate/test/parse.c \
+	sched/gate/parse.c t/tap.h
+sched_gate_test_parse_t_LDADD = $(HTTP_PARSER_LIBS)
+sched_gate_test_limit_t_SOURCES = sched/gate/test/limit.c \
+	sched/gate/limit.c sched/gate/wheel.c t/tap.h
+sched_gate_test_limit_t_LDADD = $(COMMON_LIBS)
+
+# make fuzz FUZZ_SECONDS=60: throw bytes at the parser (clang's libFuzzer).
+FUZZ_SECONDS = 30
+FUZZ_CC = clang
+EXTRA_DIST += sched/gate/test/parse_fuzz.c sched/gate/test/parse.dict
+CLEANFILES += fuzz-gate-parse
+fuzz-gate-parse: sched/gate/test/parse_fuzz.c sched/gate/parse.c
+	$(FUZZ_CC) -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE \
+	  -I$(top_srcdir) $(srcdir)/sched/gate/test/parse_fuzz.c \
+	  $(srcdir)/sched/gate/parse.c $(HTTP_PARSER_LIBS) -o $@
+fuzz: fuzz-gate-parse
+	./fuzz-gate-parse -max_total_time=$(FUZZ_SECONDS) -max_len=9000 \
+	  -dict=$(srcdir)/sched/gate/test/parse.dict
+.PHONY: fuzz

@@ -121,9 +121,15 @@ static int begin(struct parse *p, enum field f)
     return keep(p, "", 0);
 }
 
-static const char *value(const struct parse *p, enum field f)
+/* Blanks at its end are no part of a value. */
+static const char *value(struct parse *p, enum field f)
 {
-    return p->at[f] ? p->text + p->at[f] - 1 : "";
+    char *s = p->at[f] ? p->text + p->at[f] - 1 : NULL;
+    size_t n = s ? strlen(s) : 0;
+
+    while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t'))
+        s[--n] = '\0';
+    return s ? s : "";
 }
 
 /* ---- what the library calls ------------------------------------------ */
@@ -263,6 +269,16 @@ static int library_refused(struct parse *p)
     }
 }
 
+/* The library overlooks some control characters, and what ends the head. */
+static bool is_clean(const struct parse *p, const uint8_t *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((b[i] < ' ' && b[i] != '\r' && b[i] != '\n' && b[i] != '\t') ||
+            b[i] == 0x7f)
+            return false;
+    return !p->done || b[n - 1] == '\n';
+}
+
 enum parse_result parse_feed(struct parse *p, const void *bytes, size_t n,
                              size_t *used)
 {
@@ -272,6 +288,10 @@ enum parse_result parse_feed(struct parse *p, const void *bytes, size_t n,
     *used = http_parser_execute(&p->hp, &calls, bytes, give);
     if (p->nomem)
         return PARSE_NOMEM;
+    if (!p->refusal.status && !is_clean(p, bytes, *used)) {
+        refuse(p, 400, "a control character in the header");
+        return PARSE_REFUSED;
+    }
     if (p->done)
         return PARSE_DONE;
     if (p->refusal.status || HTTP_PARSER_ERRNO(&p->hp) != HPE_OK) {
