@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libaccounting.a
 libaccounting_a_SOURCES = \
+	accounting/books.c accounting/money.c accounting/money.h \
+	accounting/report.c accounting/report.h accounting/statement.c \
 	accounting/store.h accounting/store_impl.h accounting/store.c \
 	accounting/store_batch.c accounting/store_read.c \
 	accounting/store_rows.c accounting/store_schema.c
@@ -12,7 +14,13 @@ schemadir = $(pkgdatadir)/schema
 dist_schema_DATA = \
 	accounting/schema/01-cell.sql \
 	accounting/schema/02-ledger.sql \
-	accounting/schema/03-post.sql
+	accounting/schema/03-post.sql \
+	accounting/schema/90-audit.sql
+
+pkglibexec_PROGRAMS += fallow-ledger
+fallow_ledger_SOURCES = accounting/fallow-ledger.c
+fallow_ledger_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+fallow_ledger_LDADD = $(ACCOUNTING_LIBS)
 
 check_PROGRAMS += accounting/test/store.t
 accounting_test_store_t_SOURCES = accounting/test/store.c t/tap.h t/pg.h
@@ -20,3 +28,8 @@ accounting_test_store_t_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
 accounting_test_store_t_LDADD = $(ACCOUNTING_LIBS)
 
 EXTRA_DIST += t/pg.sh
+
+noinst_PROGRAMS += t/ledger-drive
+t_ledger_drive_SOURCES = t/ledger-drive.c
+t_ledger_drive_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+t_ledger_drive_LDADD = $(ACCOUNTING_LIBS)

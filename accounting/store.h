@@ -125,12 +125,18 @@ int store_head(struct store *s, int64_t *batch_no, struct digest *hash,
                struct error *err);
 
 /* Named documents for commands, made by accounting/ and passed through as
- * text: kind "audit" | "statement" | "invoice" | "tonight" | "balance", format
- * "text" | "json"; party_id 0 where it does not apply.  *out is allocated,
- * freed by the caller.  ENOENT: no such party; EINVAL: no such kind.
+ * text: kind "audit" | "statement" | "invoice" | "tonight" | "balance" |
+ * "trial-balance" | "journal" | "verify-chain", format "text" | "json";
+ * party_id 0 where it does not apply.  *out is allocated, freed by the caller.
+ * ENOENT: no such party; EINVAL: no such kind.
  */
 int store_report(struct store *s, const char *kind, const char *format,
                  int64_t party_id, int64_t since_us, int64_t until_us,
                  char **out, struct error *err);
+
+/* What "tonight" estimates electricity with: the power of one busy device and
+ * micro-fiat a kWh.  Display only; 65 W and 0.17 until it is called.
+ */
+void store_report_power(struct store *s, int64_t milliwatts, int64_t price_kwh);
 
 #endif

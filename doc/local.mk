@@ -9,3 +9,5 @@ EXTRA_DIST += doc/bench.md
 dist_man_MANS += doc/man/fallow-runner.8
 dist_man_MANS += doc/man/fallow-gate.8
 dist_man_MANS += doc/man/fallow-embed.7
+EXTRA_DIST += doc/8-ledger.md
+dist_man_MANS += doc/man/fallow-ledger.8

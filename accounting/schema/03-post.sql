@@ -283,6 +283,8 @@ GRANT USAGE ON SCHEMA acct TO fallow_post;
 GRANT EXECUTE ON FUNCTION acct.post, acct.add_tariff, acct.add_witness,
   acct.close_period TO fallow_post;
 GRANT EXECUTE ON FUNCTION acct.credits, acct.gross, acct.ppm, acct.energy_cost,
-  acct.month_of TO fallow_ctl;
+  acct.month_of, acct.batch_hash,
+  acct.canon(acct.transfer, acct.account, acct.account),
+  acct.canon(acct.billing) TO fallow_ctl;
 GRANT SELECT ON ALL TABLES IN SCHEMA acct TO fallow_ctl;
 RESET ROLE;
