@@ -24,7 +24,7 @@ if command -v objdump >/dev/null; then
 else
 	test_skip 'no variable is exported' 'objdump is not installed'
 fi
-case $(clang-format --version 2>/dev/null) in
+case $(for f in clang-format clang-format-14; do $f --version; done 2>&1) in
 *"version 14."*) holds format 'clang-format has the last word' ;;
 *) test_skip 'clang-format has the last word' 'clang-format 14 is not here' ;;
 esac
