@@ -2,8 +2,10 @@
 /* node.c - workers as customers see them, and why nothing happens */
 #include "sched/api/api.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
@@ -82,4 +84,32 @@ void route_ping(struct call *call)
                         "version", PACKAGE_VERSION, "epoch",
                         (json_int_t)store_epoch(c->store), "time_us",
                         (json_int_t)ctl_now_us()));
+}
+
+void route_report(struct call *call)
+{
+    const char *kind = call->path + strlen("/v1/report/");
+    char format[16], *text = NULL;
+    int64_t party, since, until;
+    struct error err;
+
+    api_query_text(call, "format", format, sizeof(format));
+    if (api_query_int(call, "party", 0, INT64_MAX, call->party_id, &party) <
+            0 ||
+        api_query_int(call, "since_us", 0, INT64_MAX, 0, &since) < 0 ||
+        api_query_int(call, "until_us", 0, INT64_MAX, INT64_MAX, &until) < 0)
+        return;
+    if (call->who != WHO_ADMIN && party != call->party_id) {
+        call_refuse(call, EPERM, "that is another party's report");
+        return;
+    }
+    if (store_report(call->ctl->store, kind, *format ? format : "text", party,
+                     since, until, &text, &err) < 0) {
+        call_refuse(call, errno, err.text);
+        return;
+    }
+    call_bytes(call, 200,
+               strcmp(format, "json") == 0 ? "application/json" : "text/plain",
+               text, strlen(text));
+    free(text);
 }

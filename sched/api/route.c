@@ -37,6 +37,7 @@ static const struct route {
     {"GET", "/v1/sacct", "", FOR_USERS, route_sacct},
     {"GET", "/v1/node", "", FOR_USERS, route_node_list},
     {"GET", "/v1/explain", "", FOR_USERS, route_explain},
+    {"GET", "/v1/report/", "", FOR_USERS, route_report},
     {"GET", "/v1/ping", "", FOR_ANYBODY, route_ping},
     {"POST", "/v1/admin/party", "", FOR_ADMIN, route_admin_party},
     {"POST", "/v1/admin/tariff", "", FOR_ADMIN, route_admin_tariff},
