@@ -43,17 +43,3 @@ sched_gate_test_parse_t_LDADD = $(HTTP_PARSER_LIBS)
 sched_gate_test_limit_t_SOURCES = sched/gate/test/limit.c \
 	sched/gate/limit.c sched/gate/wheel.c t/tap.h
 sched_gate_test_limit_t_LDADD = $(COMMON_LIBS)
-
-# make fuzz FUZZ_SECONDS=60: throw bytes at the parser (clang's libFuzzer).
-FUZZ_SECONDS = 30
-FUZZ_CC = clang
-EXTRA_DIST += sched/gate/test/parse_fuzz.c sched/gate/test/parse.dict
-CLEANFILES += fuzz-gate-parse
-fuzz-gate-parse: sched/gate/test/parse_fuzz.c sched/gate/parse.c
-	$(FUZZ_CC) -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE \
-	  -I$(top_srcdir) $(srcdir)/sched/gate/test/parse_fuzz.c \
-	  $(srcdir)/sched/gate/parse.c $(HTTP_PARSER_LIBS) -o $@
-fuzz: fuzz-gate-parse
-	./fuzz-gate-parse -max_total_time=$(FUZZ_SECONDS) -max_len=9000 \
-	  -dict=$(srcdir)/sched/gate/test/parse.dict
-.PHONY: fuzz

@@ -8,7 +8,7 @@ FUZZ_CC = clang
 FUZZ_CFLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all
 FUZZ_SECONDS = 60
-FUZZERS = embed_text
+FUZZERS = embed_text gate_parse
 
 EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/driver.c
 
@@ -19,6 +19,15 @@ check_PROGRAMS += t/fuzz/embed_text.t
 t_fuzz_embed_text_t_SOURCES = t/fuzz/embed_text.c t/fuzz/driver.c \
 	$(embed_corpus_sources)
 t_fuzz_embed_text_t_LDADD = $(TOKENIZER_LIBS) $(COMMON_LIBS)
+
+fuzz_gate_parse_sources = sched/gate/parse.c
+fuzz_gate_parse_libs = $(HTTP_PARSER_LIBS)
+if HAVE_GATE
+check_PROGRAMS += t/fuzz/gate_parse.t
+endif
+t_fuzz_gate_parse_t_SOURCES = t/fuzz/gate_parse.c t/fuzz/driver.c \
+	sched/gate/parse.c
+t_fuzz_gate_parse_t_LDADD = $(HTTP_PARSER_LIBS)
 
 fuzz: $(FUZZERS:%=fuzz-%)
 $(FUZZERS:%=fuzz-%): fuzz-%:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* parse_fuzz.c - libFuzzer target: any bytes, fed whole and in pieces
+/* gate_parse.c - any bytes as the head of a request, whole and in pieces
  *
  * The first byte chooses the size of the pieces.  Whatever comes, both ways
  * of feeding must agree, and a head that is understood is well formed.
@@ -9,8 +9,20 @@
 #include <string.h>
 
 #include "sched/gate/parse.h"
+#include "t/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+const char fuzz_subject[] = "heads of requests";
+const char *const fuzz_samples[] = {
+    "\x07GET /v1/ping HTTP/1.1\r\nHost: x\r\n\r\n",
+    "\x01POST /v1/result HTTP/1.1\r\nHost: cell\r\nFallow-Node: 7\r\n"
+    "Fallow-Seq: 12\r\nFallow-Time: 1790000000000\r\nFallow-Sig: abc=\r\n"
+    "Content-Length: 10\r\nConnection: close\r\n\r\n0123456789",
+    "\x20PUT https://a/v1/blob/x HTTP/1.1\r\nHost: x\r\n"
+    "Expect: 100-continue\r\nAuthorization: Bearer 12\r\n"
+    "Content-Length: 5\r\n\r\n",
+    "\x03POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "\x3fGET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+    NULL};
 
 static enum parse_result feed(struct parse *p, const uint8_t *b, size_t n,
                               size_t step, size_t *total)
