@@ -18,3 +18,6 @@ plugins_work_test_embed_output_t_LDADD = $(COMMON_LIBS)
 EXTRA_DIST += $(embed_split_sources) contrib/get-model \
 	contrib/all-MiniLM-L6-v2.sha256 \
 	contrib/wordnet-corpus contrib/nearest
+TESTS_SH += t/t1100-split.t
+TESTS_SH += t/t1110-corpus-tools.t
+EXTRA_DIST += t/tiny-model
