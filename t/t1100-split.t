@@ -143,7 +143,8 @@ test_expect_success "so is one that is not UTF-8" '
 	  "bad.jsonl:3: invalid UTF-8 at byte 13 of the line"'
 test_expect_success "so is one that is not JSON" '
 	refused "{\"text\":\"a\"}\n{\"text\":\"b\"\n" \
-	"bad.jsonl:2: invalid JSON at column 11: $q}$q expected near end of file"'
+	"bad.jsonl:2: invalid JSON at column 11: $q}$q expected near end of \
+file"'
 test_expect_success "so is one with a member twice" '
 	refused "{\"text\":\"a\",\"text\":\"b\"}\n" "bad.jsonl:1: the same \
 member twice: duplicate object key near $q\"text\"$q"'
