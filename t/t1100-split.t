@@ -71,7 +71,7 @@ test_expect_success "units are the multiply-accumulates of the token counts" '
 	EOF'
 test_expect_success "the plan records output, length and tokenizer" '
 	json plan "d[\"output\"]" >o && cat o &&
-	[ "$(cat o)" = "{'"'path': '$TRASH/v.npy', 'ids': '$TRASH/v.ids',"' \
+	[ "$(cat o)" = "{'"'path': '$TRASH/v.npy', "' \
 '"'width': 32, 'max_length': 48, 'max_length_from': "'\
 '"'sentence_bert_config.json', 'model': 'tiny', 'tokenizer': "'\
 '"'wordpiece-1 unicode-table-1'"'}" ]'

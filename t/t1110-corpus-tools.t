@@ -92,6 +92,10 @@ else
 fi
 
 export FALLOW_MODEL_PATH=$TRASH/m
+test_expect_success "fallow run says which model and which length" '
+	$FALLOW run embed --model tiny --input all --output v.npy 2>err &&
+	grep -Fx "fallow run: model $TRASH/m/tiny: vocab.txt, at most 48 \
+tokens a text (sentence_bert_config.json)" err'
 test_expect_success "the text itself is nearest to itself" '
 	{ cat all; echo; } >corpus.jsonl &&
 	$FALLOW run --quiet embed --model tiny --input corpus.jsonl \

@@ -401,20 +401,15 @@ static void say_all(const struct split *s, json_t *plan)
 
 static int fill_plan(const struct split *s, json_t *plan, struct error *err)
 {
-    char *ids = output_ids_path(s->output, err);
     const char *name = strrchr(s->model, '/');
-    json_t *output;
+    json_t *output = json_pack(
+        "{s:s, s:i, s:i, s:s, s:s, s:s}", "path", s->output, "width",
+        (int)s->config.hidden, "max_length", (int)s->max_length,
+        "max_length_from",
+        s->words.max_length ? "--max-length" : s->tokenizer.max_length_from,
+        "model", name && name[1] ? name + 1 : s->words.model, "tokenizer",
+        TOKENIZER_VERSION);
 
-    if (!ids)
-        return -1;
-    output = json_pack("{s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "path", s->output,
-                       "ids", ids, "width", (int)s->config.hidden, "max_length",
-                       (int)s->max_length, "max_length_from",
-                       s->words.max_length ? "--max-length"
-                                           : s->tokenizer.max_length_from,
-                       "model", name && name[1] ? name + 1 : s->words.model,
-                       "tokenizer", TOKENIZER_VERSION);
-    free(ids);
     if (!output)
         return error_set(err, EINVAL, "a path is not valid UTF-8: %s or %s",
                          s->output, s->model);

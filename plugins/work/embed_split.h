@@ -7,9 +7,8 @@
  * token ids, u16 little-endian, so neither the price nor a worker needs the
  * text.  The plan's "output" is
  *
- *   {"path", "ids": path beside it, "width": floats a vector,
- *    "max_length": tokens, "max_length_from": file,
- *    "model": name, "tokenizer": version}
+ *   {"path", "width": floats a vector, "max_length": tokens,
+ *    "max_length_from": file, "model": name, "tokenizer": version}
  *
  * and "notes" has lines for people that are no warnings.  Split also leaves
  * the file "ids", one line an item, which assemble needs.

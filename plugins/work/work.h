@@ -48,11 +48,11 @@ struct work_info {
  *   plan.json    {"kernel", "spec", "items", "units", "chunk": items a task,
  *                 "params": [{"name", "sha256", "size"}…] sorted by name,
  *                 "params_digest", "output": {…kernel's own…},
- *                 "warnings": [text…]}
+ *                 "warnings": [text…], "notes": [text…]}
  * A plugin fills plan with what it knows: chunk (>= 1), output (an object
- * whose "path" is the user's output file), warnings; the runner adds the rest
- * and writes the file.  A split that fails may leave files in dir: the caller
- * removes the directory.
+ * whose "path" is the user's output file), warnings, notes (what it decided,
+ * such as a length); the runner adds the rest and writes the file.  A split
+ * that fails may leave files in dir: the caller removes the directory.
  */
 struct work_split {
     int argc;        /* the kernel's own words: --model X --input Y … */

@@ -103,6 +103,20 @@ json_t *kernel_split(const char *kernel, const char *dir, int argc,
     return plan;
 }
 
+void kernel_say(const char *who, const json_t *plan, bool notes)
+{
+    const json_t *line;
+    size_t i;
+
+    json_array_foreach(json_object_get(plan, "notes"), i, line)
+    {
+        if (notes)
+            fprintf(stderr, "%s: %s\n", who, json_string_value(line));
+    }
+    json_array_foreach(json_object_get(plan, "warnings"), i, line)
+        fprintf(stderr, "%s: warning: %s\n", who, json_string_value(line));
+}
+
 json_t *kernel_estimate(const char *kernel, const char *params,
                         const char *items, struct error *err)
 {

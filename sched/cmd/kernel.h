@@ -8,6 +8,7 @@
 #define FALLOW_SCHED_CMD_KERNEL_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,11 @@ json_t *kernel_describe(const char *kernel, struct error *err);
 json_t *kernel_split(const char *kernel, const char *dir, int argc,
                      char *const *argv, const struct kernel_watch *watch,
                      struct error *err);
+
+/* What split has to say, one line each on standard error: its warnings, and
+ * with notes also what it decided.
+ */
+void kernel_say(const char *who, const json_t *plan, bool notes);
 
 /* What the items of one file will cost: {"units", "ram", …}. */
 json_t *kernel_estimate(const char *kernel, const char *params,

@@ -162,10 +162,8 @@ static const char *plan_output(const json_t *plan)
 
 static int split(struct run *r, struct error *err)
 {
-    json_t *warning;
     const char *output;
     char *dir = file_path(r->dir, "split");
-    size_t i;
 
     if (!dir || scratch_mkdir(dir, 0700, err) < 0) {
         free(dir);
@@ -177,8 +175,7 @@ static int split(struct run *r, struct error *err)
     free(dir);
     if (!r->plan)
         return -1;
-    json_array_foreach(json_object_get(r->plan, "warnings"), i, warning)
-        fprintf(stderr, "%s: warning: %s\n", who, json_string_value(warning));
+    kernel_say(who, r->plan, !r->quiet);
     output = plan_output(r->plan);
     return output ? scratch_check_output(output, err) : 0;
 }

@@ -141,9 +141,7 @@ static int run_split(struct submit *s, struct client *c,
     struct progress bar;
     struct kernel_watch watch = {show, &bar, c->stop};
     const char *output;
-    json_t *warning;
     char *path;
-    size_t i;
     int rc;
 
     s->dir = jobdir_create(c, s->submission_hex, err);
@@ -155,9 +153,7 @@ static int run_split(struct submit *s, struct client *c,
     progress_end(&bar);
     if (!s->plan)
         return -1;
-    json_array_foreach(json_object_get(s->plan, "warnings"), i, warning)
-        fprintf(stderr, "%s: warning: %s\n", s->who,
-                json_string_value(warning));
+    kernel_say(s->who, s->plan, isatty(STDERR_FILENO));
     output = jobdir_output(s->plan);
     if (output) {
         if (scratch_check_output(output, err) < 0)
