@@ -21,7 +21,12 @@ struct command {
 int cmd_down(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_sacct(int argc, char **argv);
 int cmd_sbatch(int argc, char **argv);
+int cmd_scancel(int argc, char **argv);
+int cmd_scontrol(int argc, char **argv);
+int cmd_sinfo(int argc, char **argv);
+int cmd_squeue(int argc, char **argv);
 int cmd_srun(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_up(int argc, char **argv);

@@ -11,6 +11,11 @@
 static const struct command commands[] = {
     {"sbatch", cmd_sbatch, "submit a job script"},
     {"srun", cmd_srun, "submit one line, wait, assemble its output"},
+    {"squeue", cmd_squeue, "jobs that wait and run"},
+    {"sacct", cmd_sacct, "jobs of the past"},
+    {"scancel", cmd_scancel, "end jobs"},
+    {"scontrol", cmd_scontrol, "look at one job or worker; hold, release"},
+    {"sinfo", cmd_sinfo, "the workers of the cell"},
     {"fetch", cmd_fetch, "assemble the output of a completed job"},
     {"up", cmd_up, "start a private cell on this machine"},
     {"down", cmd_down, "stop it"},

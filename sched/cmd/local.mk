@@ -5,16 +5,21 @@ libcmd_a_SOURCES = sched/cmd/cmd.h \
 	sched/cmd/account.c sched/cmd/account.h \
 	sched/cmd/cellstate.c sched/cmd/cellstate.h \
 	sched/cmd/cluster.c sched/cmd/cluster.h \
+	sched/cmd/columns.c sched/cmd/columns.h \
 	sched/cmd/daemon.c sched/cmd/daemon.h \
 	sched/cmd/down.c sched/cmd/up.c \
 	sched/cmd/parties.c sched/cmd/parties.h \
 	sched/cmd/staging.c sched/cmd/staging.h \
 	sched/cmd/client.c sched/cmd/client.h \
 	sched/cmd/fetch.c sched/cmd/fetch.h \
+	sched/cmd/jobrow.c sched/cmd/jobrow.h \
 	sched/cmd/jobdir.c sched/cmd/jobdir.h \
 	sched/cmd/jobs.c sched/cmd/jobs.h \
+	sched/cmd/listing.c sched/cmd/listing.h \
+	sched/cmd/noderow.c sched/cmd/noderow.h \
 	sched/cmd/money.c sched/cmd/money.h \
-	sched/cmd/sbatch.c \
+	sched/cmd/sacct.c sched/cmd/sbatch.c sched/cmd/scancel.c \
+	sched/cmd/scontrol.c sched/cmd/sinfo.c sched/cmd/squeue.c \
 	sched/cmd/submit.c sched/cmd/submit.h \
 	sched/cmd/joboptions.c sched/cmd/joboptions.h \
 	sched/cmd/jobscript.c sched/cmd/jobscript.h \

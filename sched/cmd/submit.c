@@ -52,6 +52,7 @@ static int begin_spec(struct submit *s, const struct job_options *o,
     job->nice = o->nice;
     job->time_limit_us = o->time_limit_us;
     job->array_step = 1;
+    digest_of("", 0, &job->params); /* none, as the wire says it */
     s->spec.hold = o->hold;
     s->spec.max_amount = o->max_cost_micro;
     return 0;
@@ -249,10 +250,16 @@ static int name_blobs(struct submit *s, struct error *err)
         size_t len;
 
         rc = submit_task_items(s, t, &buf, &len, err);
-        if (rc == 0) {
-            digest_of(buf, len, &v[t]);
-            free(buf);
-        }
+        if (rc < 0)
+            break;
+        digest_of(buf, len, &v[t]);
+        free(buf);
+        if (len > SUBMIT_TASK_BYTES)
+            rc = error_set(err, EFBIG,
+                           "task %u would have %zu bytes of items, at most %u "
+                           "are taken; use a chunk smaller than %u (#FALLOW "
+                           "chunk=N)",
+                           t, len, SUBMIT_TASK_BYTES, job->items_per_task);
     }
     return rc;
 }
@@ -273,9 +280,7 @@ static int prepare_items(struct submit *s, struct client *c,
     struct rec_job *job = &s->spec.job;
 
     if (run_split(s, c, script, err) < 0 ||
-        take_digest(s->plan, "spec", &job->spec, err) < 0)
-        return -1;
-    if (json_array_size(json_object_get(s->plan, "params")) > 0 &&
+        take_digest(s->plan, "spec", &job->spec, err) < 0 ||
         take_digest(s->plan, "params_digest", &job->params, err) < 0)
         return -1;
     job->input = INPUT_BLOBS;

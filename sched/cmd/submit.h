@@ -23,6 +23,9 @@
 /* Most tasks with items of their own in one job (jobspec.c). */
 #define SUBMIT_TASKS_MAX 12000
 
+/* Most bytes of one task's items file: it travels in a lease. */
+#define SUBMIT_TASK_BYTES (512u << 10)
+
 struct submit {
     const char *who; /* for warnings */
     struct msg_jobspec spec;

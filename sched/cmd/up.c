@@ -305,6 +305,10 @@ static int start_worker(struct up *u, const char *name, const char *runner,
                         struct error *err)
 {
     char dir[PATH_MAX], token[PATH_MAX], cores[16];
+    char enrol[] = "--enrol", sandbox[] = "--sandbox", referee[] = "--referee";
+    const char *const words[] = {
+        "--state",      dir,       "--cell-url", u->cell.url, "--ca",
+        u->cell.ca_pem, "--cores", cores,        "--runner",  runner};
     char *argv[24] = {staging_program(u->cell.state, "fallowd")};
     int n = 1, rc;
 
@@ -316,26 +320,18 @@ static int start_worker(struct up *u, const char *name, const char *runner,
         return -1;
     }
     snprintf(cores, sizeof(cores), "%" PRId64, u->cores);
-    argv[n++] = (char[]){"--state"};
-    argv[n++] = dir;
-    argv[n++] = (char[]){"--cell-url"};
-    argv[n++] = u->cell.url;
-    argv[n++] = (char[]){"--ca"};
-    argv[n++] = u->cell.ca_pem;
-    argv[n++] = (char[]){"--cores"};
-    argv[n++] = cores;
-    argv[n++] = (char[]){"--runner"};
-    argv[n++] = (char *)(uintptr_t)runner;
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        argv[n++] = (char *)(uintptr_t)words[i];
     if (*token) {
-        argv[n++] = (char[]){"--enrol"};
+        argv[n++] = enrol;
         argv[n++] = token;
     }
     if (u->sandbox) {
-        argv[n++] = (char[]){"--sandbox"};
+        argv[n++] = sandbox;
         argv[n++] = (char *)(uintptr_t)u->sandbox;
     }
     if (strcmp(name, "referee") == 0)
-        argv[n++] = (char[]){"--referee"};
+        argv[n++] = referee;
     rc = start(u, name, argv, err);
     free(argv[0]);
     return rc;
