@@ -246,7 +246,7 @@ static int afford(struct cell *c, const struct ev_submit *s,
 static void reset(struct cell *c, struct rec_job *r)
 {
     r->job_id = 0;
-    r->state = JOB_PENDING;
+    r->state = r->state == JOB_HELD ? JOB_HELD : JOB_PENDING;
     memset(r->reason, 0, sizeof(r->reason));
     r->submitted_us = c->now_us;
     r->started_us = r->ended_us = 0;
