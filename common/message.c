@@ -175,7 +175,7 @@ static int offer_decode(const json_t *j, struct msg_offer *out,
 
         if (member_text(o, "name", k->name, sizeof(k->name), err) < 0 ||
             member_digest(o, "spec", &k->spec, err) < 0 ||
-            member_int(o, "units_per_s", 1, INT64_MAX / 4, &k->units_per_s,
+            member_int(o, "units_per_s", 0, INT64_MAX / 4, &k->units_per_s,
                        err) < 0)
             return error_prefix(err, "kernel %zu of the offer", i);
     }

@@ -17,3 +17,4 @@ dist_man_MANS += doc/man/fallow-fetch.1
 dist_man_MANS += doc/man/fallow-up.1
 dist_man_MANS += doc/man/fallow-down.1
 dist_man_MANS += doc/man/fallow-status.1
+dist_man_MANS += doc/man/fallowd.8 doc/man/worker.conf.5

@@ -9,3 +9,5 @@ TESTS_VALGRIND += t/t5090-memcheck.t
 TESTS_SH += t/t5000-runner.t
 TESTS_SH += t/t5100-embed.t
 include $(srcdir)/t/fuzz/local.mk
+EXTRA_DIST += t/worker.sh
+TESTS_SH += t/t5300-worker.t

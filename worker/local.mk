@@ -3,3 +3,36 @@ pkglibexec_PROGRAMS += worker/fallow-runner
 worker_fallow_runner_SOURCES = worker/runner.c worker/runner.h \
 	worker/runner_calls.c worker/runner_split.c
 worker_fallow_runner_LDADD = $(COMMON_LIBS) -ldl
+
+sbin_PROGRAMS += worker/fallowd
+noinst_LIBRARIES += libworker.a
+libworker_a_SOURCES = \
+	worker/agent.c worker/agent.h worker/when.h \
+	worker/courier.c worker/courier.h \
+	worker/dialog.c worker/status.c worker/tasks.c \
+	worker/facts.c worker/facts.h \
+	worker/identity.c worker/identity.h \
+	worker/journal.c worker/journal.h \
+	worker/kernels.c worker/kernels.h \
+	worker/lease.c worker/lease.h \
+	worker/params.c worker/params.h \
+	worker/policy.c worker/policy.h \
+	worker/run.c worker/run.h \
+	worker/sandbox.c worker/sandbox.h \
+	worker/setting.c worker/setting.h \
+	worker/stage.c worker/stage.h \
+	plugins/probe/probe.h plugins/probe/fixed.c plugins/probe/idle.c \
+	plugins/probe/power.c plugins/probe/thermal.c \
+	plugins/sandbox/sandbox.h plugins/sandbox/none.c \
+	plugins/sandbox/bwrap.c \
+	plugins/sandbox/filter.c plugins/sandbox/filter.h
+libworker_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+worker_fallowd_SOURCES = worker/fallowd.c
+WORKER_LIBS = libworker.a $(HTTP_LIBS) $(COMMON_LIBS) $(HWLOC_LIBS) \
+	$(SECCOMP_LIBS) -lpthread
+worker_fallowd_LDADD = $(WORKER_LIBS)
+
+# A cell for tests of the worker alone.
+noinst_PROGRAMS += worker/test/fakecell
+worker_test_fakecell_SOURCES = worker/test/fakecell.c
+worker_test_fakecell_LDADD = $(COMMON_LIBS) $(OPENSSL_LIBS) -lpthread
