@@ -14,6 +14,7 @@ libcommon_a_SOURCES = \
 	common/frame.c common/frame.h \
 	common/cert.c common/cert.h \
 	common/file.c common/file.h \
+	common/machine.c common/machine.h \
 	common/plugin.c common/plugin.h
 
 COMMON_LIBS = libcommon.a $(JANSSON_LIBS) $(CRYPTO_LIBS)
@@ -51,3 +52,8 @@ common_test_sign_t_SOURCES = common/test/sign.c t/tap.h
 common_test_sign_t_LDADD = $(COMMON_LIBS)
 common_test_bytes_t_SOURCES = common/test/bytes.c t/tap.h
 common_test_bytes_t_LDADD = $(COMMON_LIBS)
+
+check_PROGRAMS += common/test/machine.t
+common_test_machine_t_SOURCES = common/test/machine.c t/tap.h
+common_test_machine_t_CFLAGS = $(AM_CFLAGS) $(HWLOC_CFLAGS)
+common_test_machine_t_LDADD = $(COMMON_LIBS) $(HWLOC_LIBS)

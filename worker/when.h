@@ -20,13 +20,15 @@ static inline int64_t when_us(clockid_t clock)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Never goes back, counts from an unknown moment. */
+/* Never goes back; counts from an unknown moment, so it is worth something only
+ * within one boot.
+ */
 static inline int64_t when_mono_us(void)
 {
     return when_us(CLOCK_MONOTONIC);
 }
 
-/* Since 1970 UTC, as this computer believes. */
+/* Since 1970 UTC, as this computer believes; it may jump. */
 static inline int64_t when_wall_us(void)
 {
     return when_us(CLOCK_REALTIME);
