@@ -21,6 +21,14 @@ kernels_embed_test_tokenizer_open_t_SOURCES = t/tap.h \
 	kernels/embed/test/tokenizer_open.c
 kernels_embed_test_tokenizer_open_t_LDADD = $(TOKENIZER_LIBS)
 
+EXTRA_PROGRAMS += kernels/embed/bench/tokenize
+kernels_embed_bench_tokenize_SOURCES = kernels/embed/bench/tokenize.c \
+	kernels/embed/test/texts.c kernels/embed/test/texts.h
+kernels_embed_bench_tokenize_LDADD = $(TOKENIZER_LIBS)
+BENCHES += bench-tokenize
+bench-tokenize: kernels/embed/bench/tokenize$(EXEEXT)
+	@srcdir=$(abs_top_srcdir) kernels/embed/bench/tokenize$(EXEEXT)
+
 EXTRA_DIST += contrib/unicode-table contrib/tokenizer-goldens \
 	t/fixtures/tokenizer/vocab.txt \
 	t/fixtures/tokenizer/ids-fixture.golden \
