@@ -11,3 +11,4 @@ TESTS_SH += t/t5100-embed.t
 include $(srcdir)/t/fuzz/local.mk
 EXTRA_DIST += t/worker.sh
 TESTS_SH += t/t5300-worker.t
+include $(srcdir)/t/bench/local.mk

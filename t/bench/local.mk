@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# t/bench - programs that only benchmarks need
+EXTRA_PROGRAMS += t/bench/swarm
+t_bench_swarm_SOURCES = t/bench/swarm.c t/bench/crowd.c t/bench/crowd.h \
+	t/bench/toil.c t/bench/toil.h
+t_bench_swarm_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+t_bench_swarm_LDADD = $(HTTP_LIBS) $(COMMON_LIBS) $(OPENSSL_LIBS)
+
+EXTRA_PROGRAMS += t/bench/door
+t_bench_door_SOURCES = t/bench/door.c t/bench/crowd.c t/bench/crowd.h
+t_bench_door_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+t_bench_door_LDADD = $(COMMON_LIBS) $(OPENSSL_LIBS)
