@@ -36,3 +36,11 @@ worker_fallowd_LDADD = $(WORKER_LIBS)
 noinst_PROGRAMS += worker/test/fakecell
 worker_test_fakecell_SOURCES = worker/test/fakecell.c
 worker_test_fakecell_LDADD = $(COMMON_LIBS) $(OPENSSL_LIBS) -lpthread
+
+# fallow-runner's own code behind another main: the liar of the tests.
+noinst_PROGRAMS += t/liar-runner
+t_liar_runner_SOURCES = t/liar.c $(worker_fallow_runner_SOURCES)
+t_liar_runner_CPPFLAGS = $(AM_CPPFLAGS) -Dmain=runner_main
+t_liar_runner_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
+t_liar_runner_LDADD = $(COMMON_LIBS) -ldl
+TESTS_SH += t/t5330-liar.t
