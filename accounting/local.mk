@@ -33,3 +33,26 @@ noinst_PROGRAMS += t/ledger-drive
 t_ledger_drive_SOURCES = t/ledger-drive.c
 t_ledger_drive_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
 t_ledger_drive_LDADD = $(ACCOUNTING_LIBS)
+
+noinst_PROGRAMS += t/ledger-bench
+t_ledger_bench_SOURCES = t/ledger-bench.c
+t_ledger_bench_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+t_ledger_bench_LDADD = $(ACCOUNTING_LIBS)
+
+EXTRA_DIST += t/ledger.sh
+TESTS_SH += t/t8000-ledger.t
+TESTS_SH += t/t8001-ledger-refuses.t
+TESTS_SH += t/t8002-ledger-tamper.t
+TESTS_SH += t/t8003-ledger-faults.t
+TESTS_SH += t/t8004-ledger-crash.t
+
+check_PROGRAMS += accounting/test/price.t
+accounting_test_price_t_SOURCES = accounting/test/price.c t/tap.h t/pg.h
+accounting_test_price_t_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+accounting_test_price_t_LDADD = $(ACCOUNTING_LIBS)
+
+EXTRA_DIST += t/bench-ledger
+BENCHES += bench-ledger
+bench-ledger: all
+	@srcdir=$(abs_top_srcdir) builddir=$(abs_top_builddir) \
+	  $(abs_top_srcdir)/t/bench-ledger

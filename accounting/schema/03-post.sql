@@ -5,8 +5,8 @@ SET LOCAL ROLE fallow_owner;
 -- yyyymm (UTC) of a time, by integers
 CREATE FUNCTION acct.month_of(us bigint) RETURNS int
 LANGUAGE sql IMMUTABLE STRICT AS $$
-  SELECT (extract(year FROM d) * 100 + extract(month FROM d))::int
-    FROM (SELECT date '1970-01-01' + (us / 86400000000)::int) x (d)
+  SELECT (extract(year FROM date '1970-01-01' + (us / 86400000000)::int) * 100
+    + extract(month FROM date '1970-01-01' + (us / 86400000000)::int))::int
 $$;
 
 CREATE FUNCTION acct.next_month(m int) RETURNS int
@@ -33,45 +33,34 @@ BEGIN
   END LOOP;
 END $$;
 
--- Bytes of a transfer under the chain: integers big-endian, unit padded to 8.
--- Accounts appear as (party, purpose), so renumbering them shows.
-CREATE FUNCTION acct.canon(t acct.transfer, d acct.account, c acct.account)
-RETURNS bytea LANGUAGE sql STABLE AS $$
-  SELECT int8send(t.seq) || uuid_send(t.transfer_id) || int2send(t.kind)
-    || int8send(d.party_id) || int2send(d.purpose)
-    || int8send(c.party_id) || int2send(c.purpose)
-    || convert_to(rpad(t.unit, 8), 'UTF8') || int8send(t.amount)
-    || int8send(t.ref) || int8send(t.event_us) || int4send(t.period_id)
-$$;
-
-CREATE FUNCTION acct.canon(b acct.billing) RETURNS bytea
-LANGUAGE sql STABLE AS $$
-  SELECT int8send(b.billing_id) || int8send(coalesce(b.window_id, 0))
-    || int8send(coalesce(b.job_id, 0)) || int8send(b.owner)
-    || int8send(b.customer) || int2send(b.purpose)
-    || int8send(coalesce(b.tariff_id, 0))
-    || int8send(b.tasks) || int8send(b.items) || int8send(b.units)
-    || int8send(b.credit_micro) || int8send(b.amount) || int8send(b.fee)
-    || int8send(b.busy_us) || int8send(b.at_us)
-$$;
-
--- hash = SHA-256(prev ‖ batch ‖ first seq ‖ n ‖ n_lines ‖ posted ‖ billing
--- lines by id ‖ transfers by seq)
+-- The link of a batch (doc/8-ledger.md, "The chain").  Integers are big-endian,
+-- the unit padded to 8.  Accounts appear as (party, purpose), so renumbering
+-- them shows.
 CREATE FUNCTION acct.batch_hash(prev bytea, b bigint, first bigint, n int,
                                 lines int, posted bigint) RETURNS bytea
 LANGUAGE sql STABLE AS $$
   SELECT sha256(prev || int8send(b) || int8send(first) || int4send(n)
     || int4send(lines) || int8send(posted)
-    || coalesce((SELECT string_agg(acct.canon(l), ''::bytea
-                                   ORDER BY l.billing_id)
-                   FROM acct.billing l
-                  WHERE lines > 0 AND l.batch_no = b), '')
-    || coalesce((SELECT string_agg(acct.canon(t, d, c), ''::bytea
-                                   ORDER BY t.seq)
-                   FROM acct.transfer t
-                   JOIN acct.account d ON d.account_id = t.dr
-                   JOIN acct.account c ON c.account_id = t.cr
-                  WHERE t.seq BETWEEN first AND first + n - 1), ''))
+    || coalesce((SELECT string_agg(
+           int8send(l.billing_id) || int8send(coalesce(l.window_id, 0))
+        || int8send(coalesce(l.job_id, 0)) || int8send(l.owner)
+        || int8send(l.customer) || int2send(l.purpose)
+        || int8send(coalesce(l.tariff_id, 0)) || int8send(l.tasks)
+        || int8send(l.items) || int8send(l.units) || int8send(l.credit_micro)
+        || int8send(l.amount) || int8send(l.fee) || int8send(l.busy_us)
+        || int8send(l.at_us), ''::bytea ORDER BY l.billing_id)
+      FROM acct.billing l WHERE lines > 0 AND l.batch_no = b), '')
+    || coalesce((SELECT string_agg(
+           int8send(t.seq) || uuid_send(t.transfer_id) || int2send(t.kind)
+        || int8send(d.party_id) || int2send(d.purpose)
+        || int8send(c.party_id) || int2send(c.purpose)
+        || convert_to(rpad(t.unit, 8), 'UTF8') || int8send(t.amount)
+        || int8send(t.ref) || int8send(t.event_us) || int4send(t.period_id),
+        ''::bytea ORDER BY t.seq)
+      FROM acct.transfer t
+      JOIN acct.account d ON d.account_id = t.dr
+      JOIN acct.account c ON c.account_id = t.cr
+     WHERE t.seq BETWEEN first AND first + n - 1), ''))
 $$;
 CREATE INDEX billing_batch ON acct.billing (batch_no);
 
@@ -106,11 +95,10 @@ BEGIN
   RETURN fresh;
 END $$;
 
--- Open the accounts and periods a posting needs, and refuse what no edge
--- allows.
+-- Open the accounts a posting needs, and refuse what no edge allows.
 CREATE FUNCTION acct.prepare(kinds smallint[], drs bigint[],
-  dr_purposes smallint[], crs bigint[], cr_purposes smallint[], units text[],
-  events bigint[]) RETURNS void
+  dr_purposes smallint[], crs bigint[], cr_purposes smallint[], units text[])
+RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE bad record;
 BEGIN
@@ -135,8 +123,6 @@ BEGIN
      WHERE NOT EXISTS (SELECT FROM acct.account x
         WHERE (x.party_id, x.purpose, x.unit) = (i.p, i.a, i.u))
      ORDER BY p, a, u;
-  PERFORM acct.open_period(m)
-    FROM (SELECT DISTINCT acct.month_of(e) m FROM unnest(events) e) x;
 END $$;
 
 -- Post transfers and the billing lines they pay, as one batch of the chain.
@@ -166,8 +152,7 @@ BEGIN
       b_amounts, b_fees, b_busy, b_ats);
   END IF;
   IF cardinality(ids) > 0 THEN
-    PERFORM acct.prepare(kinds, drs, dr_purposes, crs, cr_purposes, units,
-                         events);
+    PERFORM acct.prepare(kinds, drs, dr_purposes, crs, cr_purposes, units);
     IF EXISTS (
       SELECT FROM unnest(ids, kinds, drs, dr_purposes, crs, cr_purposes, units,
                          amounts, refs)
@@ -183,9 +168,11 @@ BEGIN
     END IF;
     INSERT INTO acct.transfer (seq, transfer_id, batch_no, ref, event_us,
                                amount, dr, cr, period_id, kind, unit)
+      WITH months AS MATERIALIZED (
+        SELECT m, acct.open_period(m) AS period
+          FROM (SELECT DISTINCT acct.month_of(e) FROM unnest(events) e) z (m))
       SELECT s0 + row_number() OVER (ORDER BY i.n), i.id, bn, i.r, i.e, i.a,
-             x.account_id, y.account_id,
-             acct.open_period(acct.month_of(i.e)), i.k, i.u
+             x.account_id, y.account_id, months.period, i.k, i.u
         FROM unnest(ids, kinds, drs, dr_purposes, crs, cr_purposes, units,
                     amounts, refs, events)
           WITH ORDINALITY AS i (id, k, d, dp, c, cp, u, a, r, e, n)
@@ -193,6 +180,7 @@ BEGIN
           ON (x.party_id, x.purpose, x.unit) = (i.d, i.dp, i.u)
         JOIN acct.account y
           ON (y.party_id, y.purpose, y.unit) = (i.c, i.cp, i.u)
+        JOIN months ON months.m = acct.month_of(i.e)
        WHERE NOT EXISTS (SELECT FROM acct.transfer t
                           WHERE t.transfer_id = i.id);
     GET DIAGNOSTICS fresh = ROW_COUNT;
@@ -283,8 +271,6 @@ GRANT USAGE ON SCHEMA acct TO fallow_post;
 GRANT EXECUTE ON FUNCTION acct.post, acct.add_tariff, acct.add_witness,
   acct.close_period TO fallow_post;
 GRANT EXECUTE ON FUNCTION acct.credits, acct.gross, acct.ppm, acct.energy_cost,
-  acct.month_of, acct.batch_hash,
-  acct.canon(acct.transfer, acct.account, acct.account),
-  acct.canon(acct.billing) TO fallow_ctl;
+  acct.month_of, acct.batch_hash TO fallow_ctl;
 GRANT SELECT ON ALL TABLES IN SCHEMA acct TO fallow_ctl;
 RESET ROLE;
