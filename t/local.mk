@@ -12,3 +12,5 @@ include $(srcdir)/t/fuzz/local.mk
 EXTRA_DIST += t/worker.sh
 TESTS_SH += t/t5300-worker.t
 include $(srcdir)/t/bench/local.mk
+TESTS_SH += t/t7001-fleet.t
+include $(srcdir)/t/fleet/local.mk

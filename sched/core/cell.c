@@ -205,7 +205,7 @@ static void end_back_off(struct cell *c)
 {
     if (c->backoff_us && c->now_us >= c->backoff_us) {
         c->backoff_us = 0;
-        wake(c);
+        wake(c, true);
     }
 }
 

@@ -252,6 +252,7 @@ struct effects {
     struct answer *answers; /* usually one; none when req was 0 */
     size_t n_answers, cap_answers;
     bool wake;            /* work became ready: let parked polls ask */
+    bool wake_tasks;      /* for ordinary workers too; else only referees */
     int64_t next_tick_us; /* EV_TICK wanted no later than this; 0 = none */
     struct arena *arena;  /* internal */
 };
@@ -319,6 +320,14 @@ void cell_each_worker(const struct cell *c,
  */
 void cell_explain(const struct cell *c, int64_t job_id, int64_t worker_id,
                   char *out, size_t len);
+
+/* Call fn for every row as the store has it once all effects are committed:
+ * parties, workers, jobs, tasks that ended or moved, windows and checks still
+ * open, balances; ordered by type, then key.  Two cells with equal dumps are
+ * in the same state but for leases.  Returns 0, or -1 with errno ENOMEM.
+ */
+int cell_dump(const struct cell *c,
+              void (*fn)(void *arg, const struct record *r), void *arg);
 
 /* Recount everything from the ground: counters of every job, groups, leases,
  * windows against escrow, checks.  cheap = the O(1) counters only.  Returns 0,

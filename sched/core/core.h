@@ -229,7 +229,7 @@ void *arena_alloc(struct cell *c, size_t size); /* lives in the effects */
 
 struct record *emit(struct cell *c, enum record_type type); /* zeroed row */
 struct answer *answer_add(struct cell *c, uint64_t req);    /* zeroed */
-void wake(struct cell *c); /* parked polls may ask again */
+void wake(struct cell *c, bool tasks); /* parked polls may ask again */
 void dirty_party(struct cell *c, struct party *p);
 void dirty_worker(struct cell *c, struct worker *w);
 void dirty_job(struct cell *c, struct job *j);

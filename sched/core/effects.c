@@ -37,7 +37,7 @@ void effects_clear(struct effects *e)
         a->used = 0;
     e->arena = a;
     e->n_records = e->n_answers = 0;
-    e->wake = false;
+    e->wake = e->wake_tasks = false;
     e->next_tick_us = 0;
 }
 
@@ -100,10 +100,12 @@ struct answer *answer_add(struct cell *c, uint64_t req)
     return a;
 }
 
-void wake(struct cell *c)
+void wake(struct cell *c, bool tasks)
 {
-    if (c->out) /* not while restoring */
-        c->out->wake = true;
+    if (!c->out)
+        return; /* restoring */
+    c->out->wake = true;
+    c->out->wake_tasks |= tasks;
 }
 
 static void dirty_add(struct cell *c, enum dirty_kind kind, void *obj)

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
 	sched/core/cell.c sched/core/cell.h sched/core/core.h \
 	sched/core/check.c \
+	sched/core/dump.c \
 	sched/core/effects.c \
 	sched/core/heap.c sched/core/heap.h \
 	sched/core/job.c \

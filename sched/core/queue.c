@@ -84,7 +84,7 @@ void queue_ready(struct cell *c, struct job *j)
     } else {
         if (heap_put(&j->group->ready, j) < 0)
             core_oom(c);
-        wake(c);
+        wake(c, true);
     }
 }
 

@@ -67,7 +67,7 @@ static void to_referee(struct cell *c, struct check *k)
         list_add(&j->referee, &k->in_queue);
     if (!list_linked(&j->in_referee))
         list_add(&c->referee, &j->in_referee);
-    wake(c);
+    wake(c, false);
 }
 
 void check_enqueue(struct cell *c, struct check *k)
@@ -310,12 +310,14 @@ static void forfeit(struct cell *c, struct benef *b)
     owner_lock(c, b);
     list_each(p, it, &b->parties, struct party, in_benef)
     {
-        while (!list_empty(&p->windows)) {
-            w = list_of(p->windows.next, struct window, in_party);
+        list_each(w, wt, &p->windows, struct window, in_party)
+        {
             list_each(k, kt, &w->checks, struct check, in_window)
                 check_drop(c, k);
             if (w->r.state <= WINDOW_CHECKING)
                 window_reject(c, w);
+            else
+                window_release(c, w);
         }
     }
     c->forfeiting = NULL;

@@ -23,10 +23,9 @@ struct window *window_put(struct cell *c, const struct rec_window *r)
                 (!connected(w->party, w->job->customer) || r->amount > 0);
     list_init(&w->checks);
     core_map(c, &c->windows, (uint64_t)r->window_id, w);
-    if (r->state <= WINDOW_CHECKING) {
+    list_add(&w->party->windows, &w->in_party);
+    if (r->state <= WINDOW_CHECKING)
         list_add(&w->job->windows, &w->in_job);
-        list_add(&w->party->windows, &w->in_party);
-    }
     if (r->state == WINDOW_OPEN) {
         list_push(&w->worker->windows, &w->in_worker);
         list_add(&c->ages, &w->in_age);
@@ -133,7 +132,6 @@ static void unlink_closed(struct cell *c, struct window *w, uint8_t state)
     w->r.state = state;
     w->r.closed_us = c->now_us;
     list_del(&w->in_job);
-    list_del(&w->in_party);
     list_del(&w->in_worker);
     list_del(&w->in_age);
     dirty_window(c, w);
@@ -145,6 +143,7 @@ void window_release(struct cell *c, struct window *w)
         map_get(&c->windows, (uint64_t)w->r.window_id) != w)
         return;
     map_del(&c->windows, (uint64_t)w->r.window_id);
+    list_del(&w->in_party);
     free(w->v);
     w->v = NULL;
     core_bury(c, w);

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# t7001-fleet.t - the core keeps its promises under a hostile fleet
+#
+# Each seed is a virtual hour or more: lost, late, doubled messages, crashes of
+# the controller and of workers, hand-backs, liars.  The seed of a failure is
+# printed with the command that repeats it.
+. "$(dirname "$0")/tap.sh"
+fleet="$builddir/t/fleet/fleet"
+seeds=${FLEET_SEEDS:-200}
+
+test_expect_success "$seeds seeds end their jobs, pay once and balance" \
+	"'$fleet' --seeds $seeds"
+test_expect_success 'a seed repeats itself to the event' '
+	"$fleet" --seed 5 --verbose >one && "$fleet" --seed 5 --verbose >two &&
+	cmp one two && grep -q "lock-outs" one
+'
+test_expect_success 'an unknown option is an error' '
+	test_must_fail "$fleet" --sedes 3
+'
+test_done
