@@ -5,6 +5,7 @@ EXTRA_DIST += doc/2-merkle.md
 EXTRA_DIST += doc/3-runner.md
 EXTRA_DIST += doc/4-wire.md
 EXTRA_DIST += doc/6-embed-input.md
+EXTRA_DIST += doc/7-evidence.md
 EXTRA_DIST += doc/bench.md
 dist_man_MANS += doc/man/fallow-runner.8
 dist_man_MANS += doc/man/fallow-gate.8

@@ -136,7 +136,7 @@ int client_open(struct client *c, struct error *err)
         if (!c->http)
             rc = error_prefix(err, "%s", path);
     }
-    free(path);
+    c->conf = path;
     if (rc < 0)
         client_close(c);
     return rc;
@@ -153,6 +153,7 @@ void client_close(struct client *c)
     free(c->token);
     free(c->token_file);
     free(c->state);
+    free(c->conf);
     memset(c, 0, sizeof(*c));
     errno = saved_errno;
 }
@@ -169,6 +170,11 @@ static int attempt(struct client *c, const char *method, const char *path,
     if (http_check(out, what, err) == 0)
         return 0;
     http_reply_clear(out);
+    if (errno == EACCES && c->conf)
+        return error_set(err, EACCES,
+                         "the cell does not accept the token in %s: it is "
+                         "wrong or has expired; its operator gives a new one",
+                         c->conf);
     return -1;
 }
 

@@ -22,6 +22,7 @@ struct client {
     struct http *http;
     char *url, *ca, *cell, *token, *token_file;
     char *state;         /* directory, see client_state_dir */
+    char *conf;          /* path of client.conf */
     int64_t patience_us; /* how long a cell may be away before we give up */
     const volatile sig_atomic_t *stop; /* or NULL */
 };

@@ -19,7 +19,9 @@ struct command {
 };
 
 int cmd_down(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
+int cmd_ledger(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_sacct(int argc, char **argv);
 int cmd_sbatch(int argc, char **argv);
@@ -28,8 +30,11 @@ int cmd_scontrol(int argc, char **argv);
 int cmd_sinfo(int argc, char **argv);
 int cmd_squeue(int argc, char **argv);
 int cmd_srun(int argc, char **argv);
+int cmd_start(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 int cmd_up(int argc, char **argv);
+int cmd_verify_evidence(int argc, char **argv);
 
 /* One line "WHO: TEXT" on standard error; returns EXIT_FAILED. */
 int cmd_failed(const char *who, const struct error *err);

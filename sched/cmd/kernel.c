@@ -192,16 +192,26 @@ static void run_line(void *arg, const char *line)
 
 static struct proc *start_piece(char *runner, const char *kernel,
                                 const char *params, struct member *m,
-                                int threads, struct error *err)
+                                int threads, const char *want,
+                                struct error *err)
 {
     struct kernel_piece *piece = &m->crowd->pieces[m->i];
     char number[16], *name = strdup(kernel), *dir = strdup(params);
-    char *argv[] = {runner,        (char[]){"--run"},
-                    name,          (char[]){"--params"},
-                    dir,           (char[]){"--input"},
-                    piece->input,  (char[]){"--output"},
-                    piece->output, (char[]){"--threads"},
-                    number,        NULL};
+    char variant_word[] = "--variant";
+    char *argv[] = {runner,
+                    (char[]){"--run"},
+                    name,
+                    (char[]){"--params"},
+                    dir,
+                    (char[]){"--input"},
+                    piece->input,
+                    (char[]){"--output"},
+                    piece->output,
+                    (char[]){"--threads"},
+                    number,
+                    want ? variant_word : NULL,
+                    (char *)(uintptr_t)want,
+                    NULL};
     struct proc_spec spec = {.argv = argv, .out = run_line, .arg = m};
     struct proc *p = NULL;
 
@@ -218,7 +228,7 @@ static struct proc *start_piece(char *runner, const char *kernel,
 int kernel_run(const char *kernel, const char *params,
                struct kernel_piece *pieces, size_t n, int threads,
                uint64_t total, const struct kernel_watch *watch,
-               char variant[32], struct error *err)
+               const char *want, char variant[32], struct error *err)
 {
     struct crowd crowd = {pieces, n, total, watch, variant};
     struct proc **v = calloc(n, sizeof(struct proc *));
@@ -231,7 +241,7 @@ int kernel_run(const char *kernel, const char *params,
         rc = error_set(err, ENOMEM, "could not start %zu processes", n);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         m[i] = (struct member){&crowd, i};
-        v[i] = start_piece(runner, kernel, params, &m[i], threads, err);
+        v[i] = start_piece(runner, kernel, params, &m[i], threads, want, err);
         if (v[i])
             started++;
         else

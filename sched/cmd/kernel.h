@@ -44,7 +44,8 @@ json_t *kernel_estimate(const char *kernel, const char *params,
                         const char *items, struct error *err);
 
 /* Compute n items files into n results files, one process each with so many
- * threads.  *seconds and variant (may be NULL) tell of the run.
+ * threads, by the variant of that name (NULL = the best usable); variant
+ * (may be NULL) receives the name of the one that ran.
  */
 struct kernel_piece {
     char *input;
@@ -55,7 +56,7 @@ struct kernel_piece {
 int kernel_run(const char *kernel, const char *params,
                struct kernel_piece *pieces, size_t n, int threads,
                uint64_t total, const struct kernel_watch *watch,
-               char variant[32], struct error *err);
+               const char *want, char variant[32], struct error *err);
 
 /* All results to the user's output. */
 int kernel_assemble(const char *kernel, const char *dir, const char *results,

@@ -11,7 +11,7 @@
 
 /* Where the build tree keeps what an installation has in one directory. */
 static const char *const build_dirs[] = {
-    "worker", "sched", "sched/gate", "accounting", "sched/cmd", "t", NULL,
+    "worker", "sched", "sched/gate", "accounting", "sched/cmd", "t", ".", NULL,
 };
 
 static const char *const near_dirs[] = {

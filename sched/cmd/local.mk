@@ -11,10 +11,13 @@ libcmd_a_SOURCES = sched/cmd/cmd.h \
 	sched/cmd/parties.c sched/cmd/parties.h \
 	sched/cmd/staging.c sched/cmd/staging.h \
 	sched/cmd/client.c sched/cmd/client.h \
+	sched/cmd/evidence.c sched/cmd/explain.c \
 	sched/cmd/fetch.c sched/cmd/fetch.h \
 	sched/cmd/jobrow.c sched/cmd/jobrow.h \
 	sched/cmd/jobdir.c sched/cmd/jobdir.h \
 	sched/cmd/jobs.c sched/cmd/jobs.h \
+	sched/cmd/ledger.c sched/cmd/switch.c \
+	sched/cmd/proof.c sched/cmd/proof.h \
 	sched/cmd/listing.c sched/cmd/listing.h \
 	sched/cmd/noderow.c sched/cmd/noderow.h \
 	sched/cmd/money.c sched/cmd/money.h \
@@ -44,3 +47,9 @@ sched_cmd_test_jobscript_t_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
 
 TESTS_SH += t/t1000-home.t
 dist_man_MANS += doc/man/fallow.1 doc/man/fallow-run.1
+
+check_PROGRAMS += sched/cmd/test/columns.t
+sched_cmd_test_columns_t_SOURCES = sched/cmd/test/columns.c t/tap.h
+sched_cmd_test_columns_t_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
+
+TESTS_SH += t/t1200-sbatch.t t/t7100-evidence.t t/t9000-first-light.t

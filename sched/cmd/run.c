@@ -27,6 +27,7 @@ static const char usage_text[] =
     "\n"
     "  --threads N     threads of each process (all cores)\n"
     "  --processes N   processes that share the items (1)\n"
+    "  --variant V     this one instead of the best usable\n"
     "  --quiet         no summary\n";
 
 struct run {
@@ -35,7 +36,8 @@ struct run {
     char **argv;
     int threads, processes;
     int quiet;
-    char *dir; /* scratch */
+    const char *variant; /* NULL = the best usable */
+    char *dir;           /* scratch */
     json_t *plan;
     struct kernel_piece *pieces;
     struct progress bar;
@@ -111,6 +113,7 @@ static int parse(struct run *r, int argc, char **argv)
     static const struct option options[] = {
         {"threads", required_argument, NULL, 't'},
         {"processes", required_argument, NULL, 'p'},
+        {"variant", required_argument, NULL, 'v'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -122,6 +125,7 @@ static int parse(struct run *r, int argc, char **argv)
         switch (c) {
         case 't': rc = parse_count("--threads", optarg, &r->threads); break;
         case 'p': rc = parse_count("--processes", optarg, &r->processes); break;
+        case 'v': r->variant = optarg; break;
         case 'q': r->quiet = 1; break;
         case 'h': return 1 + print_kernels();
         case ':':
@@ -239,7 +243,7 @@ static int compute(struct run *r, const char *results, char variant[32],
     if (rc == 0)
         rc = kernel_run(r->kernel, params, r->pieces, (size_t)r->processes,
                         r->threads, plan_number(r->plan, "items"), &r->watch,
-                        variant, err);
+                        r->variant, variant, err);
     progress_end(&r->bar);
     if (rc == 0)
         rc = join(r, results, err);
