@@ -89,6 +89,8 @@ void due_add(struct cell *c, struct window *w, int64_t amount)
     struct party *p = w->party;
     struct due *d;
 
+    if (amount == 0) /* work too small for a micro-unit */
+        return;
     for (uint32_t i = 0; i < p->n_dues; i++)
         if (p->dues[i].customer == w->job->customer) {
             p->dues[i].amount += amount;
