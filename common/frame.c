@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -222,12 +223,49 @@ static int pass_queue(struct frame_conn *c, int fd)
     return 0;
 }
 
+static int write_all(int fd, const uint8_t *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t k = write(fd, p, n);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return -1;
+        p += k;
+        n -= (size_t)k;
+    }
+    return 0;
+}
+
+/* A reply with a large body: the body goes into memory of its own, which the
+ * other side reads as a descriptor.
+ */
+static int send_apart(struct frame_conn *c, const struct frame *f)
+{
+    struct frame apart = *f;
+    int fd = memfd_create("reply", MFD_CLOEXEC), rc = -1;
+
+    if (fd < 0)
+        return -1;
+    apart.reply.blob_len = f->reply.body_len;
+    apart.reply.body = NULL;
+    apart.reply.body_len = 0;
+    if (write_all(fd, f->reply.body, f->reply.body_len) == 0)
+        rc = frame_send(c, &apart, fd);
+    close(fd);
+    return rc;
+}
+
 int frame_send(struct frame_conn *c, const struct frame *f, int pass_fd)
 {
     struct payload p;
     size_t len = 0;
     uint8_t *o;
 
+    if (f->type == FRAME_REPLY && pass_fd < 0 &&
+        f->reply.body_len > FRAME_BODY_MAX)
+        return send_apart(c, f);
     payload_of(f, &p);
     for (size_t i = 0; i < p.n_text; i++)
         len += strlen(p.text[i] ? p.text[i] : "") + 1;

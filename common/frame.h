@@ -32,6 +32,7 @@
 
 #define FRAME_HEADER_LEN 24
 #define FRAME_PAYLOAD_MAX (32u << 20)
+#define FRAME_BODY_MAX (1u << 20) /* a reply's body; larger ones are passed */
 #define FRAME_FD 1 /* flag: one descriptor comes along */
 
 enum frame_type {
@@ -90,7 +91,9 @@ size_t frame_conn_pending(const struct frame_conn *c); /* bytes to write */
 
 /* Queue a frame (copied).  pass_fd -1 or a descriptor that is duplicated by
  * the kernel on sending; the caller may close its own after frame_flush
- * wrote it, so it is dup'ed here.  0 or -1 ENOMEM, EMSGSIZE.
+ * wrote it, so it is dup'ed here.  A reply whose body exceeds FRAME_BODY_MAX
+ * arrives with FRAME_FD, its body in a descriptor.  0 or -1 ENOMEM, EMSGSIZE,
+ * or of making a descriptor.
  */
 int frame_send(struct frame_conn *c, const struct frame *f, int pass_fd);
 

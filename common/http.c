@@ -26,7 +26,7 @@
 #define STOP_LOOK_MS 100
 #define CONNECT_MS 15000
 #define STALL_S 60 /* a blob that moves less than 1 byte/s this long */
-#define BODY_MAX (64u << 20)
+#define BODY_MAX (512u << 20)
 #define TEXT_MAX 4096
 
 struct http {

@@ -164,6 +164,35 @@ static void a_large_frame_arrives_in_pieces(void)
     pair_destroy(&p);
 }
 
+static void a_large_reply_is_passed_as_a_descriptor(void)
+{
+    struct pair p = pair_create();
+    struct error err;
+    size_t len = FRAME_PAYLOAD_MAX + 4321;
+    char *body = malloc(len), *got = malloc(len);
+    struct frame f = {.type = FRAME_REPLY, .req = 5}, g;
+
+    for (size_t i = 0; i < len; i++)
+        body[i] = (char)(i % 251);
+    f.reply = (struct frame_reply){.status = 200,
+                                   .headers = "A: b\r\n",
+                                   .type = "x/y",
+                                   .body = (uint8_t *)body,
+                                   .body_len = len};
+    is_int(frame_send(p.a, &f, -1), 0, "a reply over 32 MiB is queued");
+    ok(frame_conn_pending(p.a) < 200, "its body takes no room in the socket");
+    is_int(pump(&p, &g, &err), 1, "it arrives");
+    ok(g.fd >= 0 && g.reply.blob_len == len && g.reply.body_len == 0,
+       "as a descriptor and a length");
+    is_str(g.reply.headers, "A: b\r\n", "with its headers");
+    ok(pread(g.fd, got, len, 0) == (ssize_t)len && memcmp(got, body, len) == 0,
+       "byte for byte");
+    close(g.fd);
+    free(got);
+    free(body);
+    pair_destroy(&p);
+}
+
 static void too_large_is_refused_at_once(void)
 {
     struct pair p = pair_create();
@@ -259,6 +288,7 @@ int main(void)
     absent_texts_are_empty();
     descriptors_stay_with_their_frames();
     a_large_frame_arrives_in_pieces();
+    a_large_reply_is_passed_as_a_descriptor();
     too_large_is_refused_at_once();
     hostile_bytes_are_refused();
     a_closed_peer_is_told_from_nothing_now();

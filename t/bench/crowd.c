@@ -167,6 +167,8 @@ static void queue(struct peer *p)
 static void begin(struct peer *p)
 {
     p->out_off = 0;
+    if (!p->asked_us)
+        p->asked_us = crowd_now_us();
     if (p->fd < 0) {
         queue(p);
         return;
@@ -207,7 +209,7 @@ static void compose(struct peer *p, const char *method, const char *path,
     if (n < 0 || (size_t)n >= sizeof(head) || !put(p, head, (size_t)n) ||
         !put(p, body, len))
         p->out_len = 0;
-    p->asked_us = crowd_now_us();
+    p->asked_us = 0; /* not asked yet */
 }
 
 void peer_ask(struct peer *p, const char *method, const char *path,

@@ -10,3 +10,13 @@ EXTRA_PROGRAMS += t/bench/door
 t_bench_door_SOURCES = t/bench/door.c t/bench/crowd.c t/bench/crowd.h
 t_bench_door_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 t_bench_door_LDADD = $(COMMON_LIBS) $(OPENSSL_LIBS)
+
+EXTRA_PROGRAMS += t/bench/flood
+t_bench_flood_SOURCES = t/bench/flood.c t/bench/crowd.c t/bench/crowd.h
+t_bench_flood_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+t_bench_flood_LDADD = $(COMMON_LIBS) $(OPENSSL_LIBS)
+
+BENCHES += bench-sched
+EXTRA_DIST += t/bench/sched
+bench-sched: all t/bench/swarm t/bench/door t/bench/flood
+	$(prove_env) bash $(abs_top_srcdir)/t/bench/sched

@@ -273,8 +273,9 @@ static void post(struct peer *p, struct worker *w, const char *path, int later,
              "Fallow-Node: %" PRId64 "\r\n%sFallow-Time: %" PRId64
              "\r\nFallow-Sig: %s\r\n",
              w->id, seq, now, b64);
-    if (later)
-        peer_ask_later(p, later, "POST", path, headers, body->p, body->len);
+    if (later) /* apart from each other */
+        peer_ask_later(p, later / 2 + (int)(sig[0] * later / 255), "POST", path,
+                       headers, body->p, body->len);
     else
         peer_ask(p, "POST", path, headers, body->p, body->len);
 }
@@ -324,7 +325,7 @@ static void heard(struct peer *p, const struct crowd_reply *r)
         s->last_us = crowd_now_us();
     if (sum.reason[0])
         memcpy(s->reason, sum.reason, sizeof(s->reason));
-    if (sum.leases && s->n_took < TIMES_MAX)
+    if (sum.leases && w->in_result && s->n_took < TIMES_MAX)
         s->took[s->n_took++] = (int32_t)r->took_us;
     if (sum.leases)
         post(p, w, "/v1/result", s->o.pace_ms, &s->body);
