@@ -16,6 +16,9 @@
 #include "kernels/embed/workspace.h"
 #include "kernels/exact.h"
 
+/* Rows that share one reading of the weights. */
+#define EMBED_BATCH 512
+
 struct packed_layer {
     void *qkv, *out, *up, *down;
 };
@@ -175,10 +178,10 @@ static void embed_item(const struct embed_encoder *e,
     }
 }
 
-/* Attention of one item whose accumulators begin at row `first`. */
+/* Attention of one item of t rows from `first` on; acc are its own. */
 static int attend(const struct job *j, struct workspace *ws,
-                  const struct embed_linear *qkv, int first, int t,
-                  struct fault *f)
+                  const struct embed_linear *qkv, int32_t *acc, int first,
+                  int t, struct fault *f)
 {
     const struct embed_encoder *e = j->e;
     const struct embed_config *c = &e->w->config;
@@ -188,7 +191,7 @@ static int attend(const struct job *j, struct workspace *ws,
 
     a->t = t;
     a->tp = round16(t);
-    e->rows->split(ws->acc + at * 3 * h, qkv, ws->step + at, a);
+    e->rows->split(acc, qkv, ws->step + at, a);
     group = workspace_heads(a->heads, a->tp);
     for (int head = 0; head < a->heads; head += group) {
         int heads = a->heads - head < group ? a->heads - head : group;
@@ -211,64 +214,108 @@ static int attend(const struct job *j, struct workspace *ws,
     return 0;
 }
 
-/* The part of a layer behind attention, for one block of rows. */
-static int feed_forward(const struct job *j, struct workspace *ws,
-                        const struct embed_layer *l,
-                        const struct packed_layer *p, int first, int rows,
-                        struct fault *f)
+/* Query, key, value and attention for items of at most EMBED_BLOCK rows
+ * together, or one longer: what they share stays in the cache.
+ */
+static int attend_items(const struct job *j, struct workspace *ws,
+                        uint32_t layer, const size_t *items, size_t n,
+                        int first, struct fault *f)
 {
     const struct embed_encoder *e = j->e;
-    const struct embed_rows *r = e->rows;
-    const struct embed_config *c = &e->w->config;
-    size_t at = (size_t)first * c->hidden;
-    struct embed_step *s = ws->step + first;
-    int padded = round16(rows);
-
-    if (check_stop(j, f) < 0 || e->engine->linear(ws->state, p->out, ws->x + at,
-                                                  padded, ws->acc, f) < 0)
-        return -1;
-    r->residual(ws->acc, &l->out, &l->after_attention, c->eps, rows, ws->h + at,
-                ws->x + at, s);
-    if (e->engine->linear(ws->state, p->up, ws->x + at, padded, ws->acc, f) < 0)
-        return -1;
-    r->gelu(ws->acc, &l->up, rows, ws->xf, s);
-    if (e->engine->linear(ws->state, p->down, ws->xf, padded, ws->acc, f) < 0)
-        return -1;
-    r->residual(ws->acc, &l->down, &l->after_ffn, c->eps, rows, ws->h + at,
-                ws->x + at, s);
-    return 0;
-}
-
-static int run_layer(const struct job *j, struct workspace *ws, uint32_t layer,
-                     const size_t *items, size_t n, int rows, struct fault *f)
-{
-    const struct embed_encoder *e = j->e;
-    const struct embed_layer *l = &e->w->layers[layer];
-    const struct packed_layer *p = &e->layers[layer];
     size_t h = e->w->config.hidden;
-    int at = 0;
+    int rows = 0, at = 0;
 
+    for (size_t i = 0; i < n; i++)
+        rows += (int)(j->in[items[i]].len / 2);
     for (int r = 0; r < rows; r += EMBED_BLOCK) {
         int k = rows - r < EMBED_BLOCK ? rows - r : EMBED_BLOCK;
 
         if (check_stop(j, f) < 0 ||
-            e->engine->linear(ws->state, p->qkv, ws->x + (size_t)r * h,
-                              round16(k), ws->acc + (size_t)r * 3 * h, f) < 0)
+            e->engine->linear(ws->state, e->layers[layer].qkv,
+                              ws->x + (size_t)(first + r) * h, round16(k),
+                              ws->acc + (size_t)r * 3 * h, f) < 0)
             return -1;
     }
     for (size_t i = 0; i < n; i++) {
         int t = (int)(j->in[items[i]].len / 2);
 
-        if (attend(j, ws, &l->qkv, at, t, f) < 0)
+        if (attend(j, ws, &e->w->layers[layer].qkv,
+                   ws->acc + (size_t)at * 3 * h, first + at, t, f) < 0)
             return -1;
         at += t;
     }
-    for (int r = 0; r < rows; r += EMBED_BLOCK) {
-        int k = rows - r < EMBED_BLOCK ? rows - r : EMBED_BLOCK;
+    return 0;
+}
 
-        if (feed_forward(j, ws, l, p, r, k, f) < 0)
-            return -1;
+static int attend_batch(const struct job *j, struct workspace *ws,
+                        uint32_t layer, const size_t *items, size_t n,
+                        struct fault *f)
+{
+    size_t from = 0;
+    int first = 0, rows = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int t = (int)(j->in[items[i]].len / 2);
+
+        if (i > from && rows + t > EMBED_BLOCK) {
+            if (attend_items(j, ws, layer, items + from, i - from, first, f) <
+                0)
+                return -1;
+            first += rows;
+            rows = 0;
+            from = i;
+        }
+        rows += t;
     }
+    return attend_items(j, ws, layer, items + from, n - from, first, f);
+}
+
+/* One linear layer of a block of rows and what follows it. */
+enum step { STEP_OUT, STEP_UP, STEP_DOWN };
+
+static int run_step(const struct job *j, struct workspace *ws, uint32_t layer,
+                    enum step step, int first, int rows, struct fault *f)
+{
+    const struct embed_encoder *e = j->e;
+    const struct embed_layer *l = &e->w->layers[layer];
+    const struct packed_layer *p = &e->layers[layer];
+    const struct embed_config *c = &e->w->config;
+    size_t at = (size_t)first * c->hidden, wide = (size_t)first * c->ffn;
+    struct embed_step *s = ws->step + first;
+    void *packed = step == STEP_OUT  ? p->out
+                   : step == STEP_UP ? p->up
+                                     : p->down;
+    const uint8_t *x = step == STEP_DOWN ? ws->xf + wide : ws->x + at;
+
+    if (check_stop(j, f) < 0 ||
+        e->engine->linear(ws->state, packed, x, round16(rows), ws->acc, f) < 0)
+        return -1;
+    if (step == STEP_OUT)
+        e->rows->residual(ws->acc, &l->out, &l->after_attention, c->eps, rows,
+                          ws->h + at, ws->x + at, s);
+    else if (step == STEP_UP)
+        e->rows->gelu(ws->acc, &l->up, rows, ws->xf + wide, s);
+    else
+        e->rows->residual(ws->acc, &l->down, &l->after_ffn, c->eps, rows,
+                          ws->h + at, ws->x + at, s);
+    return 0;
+}
+
+/* One weight matrix after another meets all rows, so that it is read from far
+ * memory once a batch.
+ */
+static int run_layer(const struct job *j, struct workspace *ws, uint32_t layer,
+                     const size_t *items, size_t n, int rows, struct fault *f)
+{
+    if (attend_batch(j, ws, layer, items, n, f) < 0)
+        return -1;
+    for (enum step step = STEP_OUT; step <= STEP_DOWN; step++)
+        for (int r = 0; r < rows; r += EMBED_BLOCK) {
+            int k = rows - r < EMBED_BLOCK ? rows - r : EMBED_BLOCK;
+
+            if (run_step(j, ws, layer, step, r, k, f) < 0)
+                return -1;
+        }
     return 0;
 }
 
@@ -393,20 +440,32 @@ static int longest_first(const void *a, const void *b)
     return x->item < y->item ? -1 : x->item > y->item;
 }
 
-/* Fill order and batch: items of like length together, as many as fit the
- * rows of one block, at least one.
- */
-static size_t plan_batches(struct sized *v, size_t n, size_t *order,
-                           size_t *batch, int *rows_max)
+/* Rows of a batch: EMBED_BATCH, fewer where threads would stay idle. */
+static uint32_t batch_rows(const struct sized *v, size_t n, int threads)
 {
+    uint64_t rows = 0, share;
+
+    for (size_t i = 0; i < n; i++)
+        rows += v[i].t;
+    share = (rows + (uint64_t)threads - 1) / (uint64_t)threads;
+    share = (share + EMBED_BLOCK - 1) / EMBED_BLOCK * EMBED_BLOCK;
+    return share < EMBED_BATCH ? (uint32_t)share : EMBED_BATCH;
+}
+
+/* Fill order and batch: items of like length together, as many as fit the
+ * rows of a batch, at least one.
+ */
+static size_t plan_batches(struct sized *v, size_t n, int threads,
+                           size_t *order, size_t *batch, int *rows_max)
+{
+    uint32_t rows = 0, limit = batch_rows(v, n, threads);
     size_t batches = 0;
-    uint32_t rows = 0;
 
     qsort(v, n, sizeof(*v), longest_first);
     *rows_max = EMBED_BLOCK;
     for (size_t i = 0; i < n; i++) {
         order[i] = v[i].item;
-        if (i == 0 || rows + v[i].t > EMBED_BLOCK) {
+        if (i == 0 || rows + v[i].t > limit) {
             batch[batches++] = i;
             rows = 0;
         }
@@ -449,7 +508,8 @@ int embed_encode(struct embed_encoder *e, const struct embed_input *in,
     }
     j.order = order;
     j.batch = order + n + 1;
-    j.batches = plan_batches(v, valid, order, order + n + 1, &j.rows_max);
+    j.batches =
+        plan_batches(v, valid, threads, order, order + n + 1, &j.rows_max);
     atomic_init(&j.done, n - valid);
     pthread_mutex_init(&j.lock, NULL);
     run_threads(&j, threads);
@@ -469,7 +529,7 @@ uint64_t embed_encoder_ram(const struct embed_encoder *e, uint32_t longest,
                            int threads)
 {
     const struct embed_config *c = &e->w->config;
-    int rows = (int)longest > EMBED_BLOCK ? (int)longest : EMBED_BLOCK;
+    int rows = (int)longest > EMBED_BATCH ? (int)longest : EMBED_BATCH;
 
     return 2 * embed_weights_bytes(c) +
            (uint64_t)threads * workspace_bytes(c, rows) + ((uint64_t)16 << 20);

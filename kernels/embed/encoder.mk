@@ -6,7 +6,8 @@
 EXACT_CFLAGS = $(AM_CFLAGS) -ftree-vectorize -ffp-contract=off \
 	-fno-fast-math -fno-math-errno -fno-trapping-math
 
-noinst_LIBRARIES += libembed.a librows2.a librows3.a librows4.a
+noinst_LIBRARIES += libembed.a librows2.a librows3.a librows4.a \
+	libamx.a
 libembed_a_CFLAGS = $(EXACT_CFLAGS)
 libembed_a_SOURCES = kernels/fault.h kernels/exact.h \
 	kernels/embed/config.c kernels/embed/config.h \
@@ -32,7 +33,9 @@ librows4_a_CFLAGS = $(EXACT_CFLAGS) -march=x86-64-v4 \
 librows4_a_CPPFLAGS = $(AM_CPPFLAGS) -DROWS_NAME=embed_rows_v4 \
 	-DROWS_LEVEL='"x86-64-v4"'
 librows4_a_SOURCES = kernels/embed/rows_wide.c
-EMBED_LIBS = libembed.a librows2.a librows3.a librows4.a \
+libamx_a_CFLAGS = $(AM_CFLAGS) -march=x86-64-v4 -mamx-tile -mamx-int8
+libamx_a_SOURCES = kernels/embed/engine_amx.c
+EMBED_LIBS = libembed.a librows2.a librows3.a librows4.a libamx.a \
 	$(JANSSON_LIBS) -lm -lpthread
 
 if HAVE_ONEDNN

@@ -11,13 +11,15 @@
 #define FALLOW_KERNELS_EMBED_ENGINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "kernels/embed/weights.h"
 
 #define EMBED_ENGINE_ABI 1
 #define EMBED_ENGINE_SYMBOL "embed_engine"
-#define EMBED_BLOCK 128 /* rows of one linear call, at most */
+#define EMBED_HUGE ((size_t)2 << 20) /* big buffers ask for huge pages */
+#define EMBED_BLOCK 128              /* rows of one linear call, at most */
 
 struct embed_engine {
     uint32_t abi;
@@ -57,5 +59,8 @@ struct embed_engine {
 
 /* Plain loops, everywhere usable. */
 extern const struct embed_engine embed_engine_ref;
+
+/* AMX tiles; not usable where FALLOW_CPU_LEVEL caps the processor. */
+extern const struct embed_engine embed_engine_amx;
 
 #endif

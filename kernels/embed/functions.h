@@ -9,37 +9,58 @@
 
 #include "kernels/exact.h"
 
-/* 2^x for -100 <= x <= 0, relative error below 8e-5: enough for a probability
- * that becomes 8 bits, and six operations cheaper than better.
+#define EMBED_GELU_END 3.6875f      /* Φ is 0 or 1 behind it */
+#define EMBED_GELU_LEAST -0.171875f /* the least gelu is -0.17045 */
+
+/* 255 × 2^x for -100 <= x <= 0, relative error below 2e-3: half a step of
+ * a probability that becomes 8 bits, and cheap.
  */
-static inline float exact_exp2(float x)
+static inline float exact_exp2_255(float x)
 {
     float t = x + EXACT_MAGIC;
     float f = x - (t - EXACT_MAGIC);
-    float p = 0.05517100915312767f;
+    float p = 0x1.e6653cp+5f;
 
-    p = p * f + 0.24261119961738586f;
-    p = p * f + 0.6932610869407654f;
-    p = p * f + 0.9999280571937561f;
+    p = p * f + 0x1.66c23ap+7f;
+    p = p * f + 0x1.fe39dcp+7f;
     return exact_float(exact_bits(p) + (exact_bits(t) << 23));
 }
 
-/* x Φ(x), absolute error below 2e-4: Φ is 1/2 plus an odd polynomial in
- * x / 4, clamped to ± 1.
+/* x Φ(x), absolute error below 5e-4: Φ is 1/2 plus an odd polynomial in x,
+ * clamped.  Never below EMBED_GELU_LEAST.
  */
 static inline float exact_gelu(float x)
 {
-    float w = exact_max(exact_min(x * 0.25f, 1.0f), -1.0f);
+    float w = exact_max(exact_min(x, EMBED_GELU_END), -EMBED_GELU_END);
     float v = w * w;
-    float p = 1.515868902206421f;
+    float p = -0x1.09a254p-21f;
 
-    p = p * v + -6.66402387619018555f;
-    p = p * v + 12.52101612091064453f;
-    p = p * v + -13.30687999725341797f;
-    p = p * v + 8.97402000427246094f;
-    p = p * v + -4.13148260116577148f;
-    p = p * v + 1.59148108959197998f;
+    p = p * v + 0x1.c6264ep-16f;
+    p = p * v + -0x1.450e66p-11f;
+    p = p * v + 0x1.01b0acp-7f;
+    p = p * v + -0x1.00868p-4f;
+    p = p * v + 0x1.96066ap-2f;
     return x * (p * w + 0.5f);
+}
+
+/* How a row of gelu is quantised: its least value is known, so zero has an
+ * integer of its own and q, the low byte of y × inv + (EXACT_MAGIC + zero),
+ * stays in 0 … 255.
+ */
+struct embed_gelu_step {
+    float inv, step;
+    float zero; /* an integer */
+};
+
+/* most is the row's largest value, at least 0. */
+static inline struct embed_gelu_step embed_gelu_step(float most)
+{
+    float range = most - EMBED_GELU_LEAST;
+    struct embed_gelu_step g = {.inv = 254.0f / range};
+
+    g.step = range * (1.0f / 254.0f);
+    g.zero = (float)exact_round(g.inv * -EMBED_GELU_LEAST + 0.5f);
+    return g;
 }
 
 /* Sum of n values. */

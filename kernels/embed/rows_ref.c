@@ -133,8 +133,8 @@ static void softmax_ref(const int32_t *scores, int head,
                 most = row[j] - kzero[j];
         for (int j = 0; j < a->t; j++) {
             float y = (float)(row[j] - kzero[j] - most) * fi;
-            float e = exact_exp2(exact_max(y, EMBED_EXPONENT_MIN));
-            int32_t q = exact_round(e * 255.0f);
+            float e = exact_exp2_255(exact_max(y, EMBED_EXPONENT_MIN));
+            int32_t q = exact_round(e);
 
             p[i * a->tp + j] = (uint8_t)q;
             sum += q;
@@ -181,9 +181,16 @@ static void gelu_ref(const int32_t *acc, const struct embed_linear *l, int rows,
     float row[ROW_MAX];
 
     for (int i = 0; i < rows; i++) {
+        struct embed_gelu_step g;
+
         for (int j = 0; j < n; j++)
             row[j] = exact_gelu(dequantise(acc[i * n + j], l, j, &s[i]));
-        quantise(row, n, x + i * n, &s[i]);
+        g = embed_gelu_step(exact_max(exact_most(row, n), 0.0f));
+        for (int j = 0; j < n; j++)
+            x[i * n + j] =
+                (uint8_t)exact_bits(row[j] * g.inv + (EXACT_MAGIC + g.zero));
+        s[i].step = g.step;
+        s[i].lo = -(g.zero * g.step);
     }
 }
 

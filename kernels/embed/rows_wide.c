@@ -29,13 +29,10 @@
 
 typedef float vf __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t vi __attribute__((vector_size(4 * WIDTH)));
-typedef uint8_t vb __attribute__((vector_size(WIDTH)));
 typedef float vf_any
     __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
 typedef int32_t vi_any
     __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
-typedef uint8_t vb_any
-    __attribute__((vector_size(WIDTH), aligned(1), may_alias));
 
 static inline vf load(const float *p)
 {
@@ -52,28 +49,47 @@ static inline void store(float *p, vf v)
     *(vf_any *)p = v;
 }
 
-/* The low byte of each lane. */
+/* The low byte of each lane; spelt out, since compilers take the generic
+ * conversion apart.
+ */
 static inline void store_bytes(void *p, vi v)
 {
-    *(vb_any *)p = __builtin_convertvector(v, vb);
+#if WIDTH == 16
+    _mm_storeu_si128(p, _mm512_cvtepi32_epi8((__m512i)v));
+#elif WIDTH == 8
+    const __m256i low = _mm256_set1_epi32(0x0c080400);
+    __m256i b = _mm256_shuffle_epi8((__m256i)v, low);
+
+    _mm_storel_epi64(p, _mm_unpacklo_epi32(_mm256_castsi256_si128(b),
+                                           _mm256_extracti128_si256(b, 1)));
+#else
+    const __m128i low = _mm_set1_epi32(0x0c080400);
+    int32_t bytes = _mm_cvtsi128_si32(_mm_shuffle_epi8((__m128i)v, low));
+
+    memcpy(p, &bytes, sizeof(bytes));
+#endif
 }
 
 static inline vf splat(float x)
 {
-    vf v;
-
-    for (int i = 0; i < WIDTH; i++)
-        v[i] = x;
-    return v;
+#if WIDTH == 16
+    return (vf)_mm512_set1_ps(x);
+#elif WIDTH == 8
+    return (vf)_mm256_set1_ps(x);
+#else
+    return (vf)_mm_set1_ps(x);
+#endif
 }
 
 static inline vi splat_int(int32_t x)
 {
-    vi v;
-
-    for (int i = 0; i < WIDTH; i++)
-        v[i] = x;
-    return v;
+#if WIDTH == 16
+    return (vi)_mm512_set1_epi32(x);
+#elif WIDTH == 8
+    return (vi)_mm256_set1_epi32(x);
+#else
+    return (vi)_mm_set1_epi32(x);
+#endif
 }
 
 /* a < b ? a : b, which is what minps does, zeros included. */
@@ -106,9 +122,13 @@ static inline vf plus(vf a, vf b)
 
 static inline vi most_int(vi a, vi b)
 {
-    vi m = a > b;
-
-    return (a & m) | (b & ~m);
+#if WIDTH == 16
+    return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif WIDTH == 8
+    return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+    return (vi)_mm_max_epi32((__m128i)a, (__m128i)b);
+#endif
 }
 
 static inline vf magnitude(vf a)
@@ -185,36 +205,42 @@ TREE(tree_add, vf, float, plus)
 TREE(tree_least, vf, float, least)
 TREE(tree_most, vf, float, most)
 
-/* x × inv rounded to even, as the integer in each lane's low bits. */
+/* x rounded to even, in each lane's low bits below EXACT_MAGIC_BITS, whose own
+ * low byte is 0: a byte needs no subtraction, a sum of n needs one of n times
+ * the bits.
+ */
 static inline vi rounded(vf x)
 {
-    return (vi)(x + splat(EXACT_MAGIC)) - splat_int((int)EXACT_MAGIC_BITS);
+    return (vi)(x + splat(EXACT_MAGIC));
 }
 
-static inline vf exp2_wide(vf x)
+static inline int32_t without_magic(int32_t sum, int n)
+{
+    return (int32_t)((uint32_t)sum - (uint32_t)n * EXACT_MAGIC_BITS);
+}
+
+static inline vf exp2_255_wide(vf x)
 {
     vf t = x + splat(EXACT_MAGIC);
     vf f = x - (t - splat(EXACT_MAGIC));
-    vf p = splat(0.05517100915312767f);
+    vf p = splat(0x1.e6653cp+5f);
 
-    p = p * f + splat(0.24261119961738586f);
-    p = p * f + splat(0.6932610869407654f);
-    p = p * f + splat(0.9999280571937561f);
+    p = p * f + splat(0x1.66c23ap+7f);
+    p = p * f + splat(0x1.fe39dcp+7f);
     return (vf)((vi)p + ((vi)t << 23));
 }
 
 static inline vf gelu_wide(vf x)
 {
-    vf w = most(least(x * splat(0.25f), splat(1.0f)), splat(-1.0f));
+    vf w = most(least(x, splat(EMBED_GELU_END)), splat(-EMBED_GELU_END));
     vf v = w * w;
-    vf p = splat(1.515868902206421f);
+    vf p = splat(-0x1.09a254p-21f);
 
-    p = p * v + splat(-6.66402387619018555f);
-    p = p * v + splat(12.52101612091064453f);
-    p = p * v + splat(-13.30687999725341797f);
-    p = p * v + splat(8.97402000427246094f);
-    p = p * v + splat(-4.13148260116577148f);
-    p = p * v + splat(1.59148108959197998f);
+    p = p * v + splat(0x1.c6264ep-16f);
+    p = p * v + splat(-0x1.450e66p-11f);
+    p = p * v + splat(0x1.01b0acp-7f);
+    p = p * v + splat(-0x1.00868p-4f);
+    p = p * v + splat(0x1.96066ap-2f);
     return x * (p * w + splat(0.5f));
 }
 
@@ -259,15 +285,22 @@ static inline void quantise(const float *v, int n, struct extremes *e,
     s->lo = lo;
 }
 
-/* h = LayerNorm(row) and its quantised form; sum has the row's lane sums. */
-static inline void norm_row(const float *row, vf sum[LANES],
-                            const struct embed_norm *norm, float eps, int n,
-                            float *h, uint8_t *x, struct embed_step *s)
+/* Sums of a row in the canonical lanes. */
+static inline float sum_row(const float *row, int n)
 {
-    float inv = 1.0f / (float)n;
-    float mean = tree_add(sum) * inv, var, r;
-    vf sq[LANES], m = splat(mean), rr;
-    struct extremes e;
+    vf sum[LANES];
+
+    for (int i = 0; i < LANES; i++)
+        sum[i] = splat(0.0f);
+    for (int j = 0; j < n; j += EXACT_LANES)
+        for (int i = 0; i < LANES; i++)
+            sum[i] = sum[i] + load(row + j + i * WIDTH);
+    return tree_add(sum);
+}
+
+static inline float squares_row(const float *row, float mean, int n)
+{
+    vf sq[LANES], m = splat(mean);
 
     for (int i = 0; i < LANES; i++)
         sq[i] = splat(0.0f);
@@ -277,10 +310,17 @@ static inline void norm_row(const float *row, vf sum[LANES],
 
             sq[i] = sq[i] + d * d;
         }
-    var = tree_add(sq) * inv;
-    r = 1.0f / sqrtf(var + eps);
-    rr = splat(r);
-    extremes_start(&e);
+    return tree_add(sq);
+}
+
+/* h = ((row - mean) × r) × gamma + beta, with its extremes. */
+static inline void scale_row(const float *row, float mean, float r,
+                             const struct embed_norm *norm, int n, float *h,
+                             struct extremes *e)
+{
+    vf m = splat(mean), rr = splat(r);
+
+    extremes_start(e);
     for (int j = 0; j < n; j += EXACT_LANES)
         for (int i = 0; i < LANES; i++) {
             int k = j + i * WIDTH;
@@ -288,22 +328,38 @@ static inline void norm_row(const float *row, vf sum[LANES],
                    load(norm->beta + k);
 
             store(h + k, y);
-            extremes_take(&e, i, y);
+            extremes_take(e, i, y);
         }
-    quantise(h, n, &e, x, s);
+}
+
+/* LayerNorm and quantisation of k <= TOGETHER rows, one step for all rows
+ * after another: the steps of different rows overlap in the processor, those
+ * of one row cannot.
+ */
+#define TOGETHER 4
+static inline void norm_rows(const float *rows, int k,
+                             const struct embed_norm *norm, float eps, int n,
+                             float *h, uint8_t *x, struct embed_step *s)
+{
+    float inv = 1.0f / (float)n, mean[TOGETHER], r[TOGETHER];
+    struct extremes e[TOGETHER];
+
+    for (int i = 0; i < k; i++)
+        mean[i] = sum_row(rows + i * n, n) * inv;
+    for (int i = 0; i < k; i++)
+        r[i] = squares_row(rows + i * n, mean[i], n) * inv;
+    for (int i = 0; i < k; i++)
+        r[i] = 1.0f / sqrtf(r[i] + eps);
+    for (int i = 0; i < k; i++)
+        scale_row(rows + i * n, mean[i], r[i], norm, n, h + i * n, &e[i]);
+    for (int i = 0; i < k; i++)
+        quantise(h + i * n, n, &e[i], x + i * n, &s[i]);
 }
 
 static void norm_wide(const float *in, const struct embed_norm *norm, float eps,
                       int n, float *h, uint8_t *x, struct embed_step *s)
 {
-    vf sum[LANES];
-
-    for (int i = 0; i < LANES; i++)
-        sum[i] = splat(0.0f);
-    for (int j = 0; j < n; j += EXACT_LANES)
-        for (int i = 0; i < LANES; i++)
-            sum[i] = sum[i] + load(in + j + i * WIDTH);
-    norm_row(in, sum, norm, eps, n, h, x, s);
+    norm_rows(in, 1, norm, eps, n, h, x, s);
 }
 
 static void residual_wide(const int32_t *acc, const struct embed_linear *l,
@@ -311,26 +367,23 @@ static void residual_wide(const int32_t *acc, const struct embed_linear *l,
                           float *h, uint8_t *x, struct embed_step *s)
 {
     int n = (int)l->n;
-    float row[ROW_MAX / 4] __attribute__((aligned(64)));
+    float row[TOGETHER * (ROW_MAX / 4)] __attribute__((aligned(64)));
 
-    for (int r = 0; r < rows; r++) {
-        vf step = splat(s[r].step), lo = splat(s[r].lo);
-        vf sum[LANES];
+    for (int r = 0; r < rows; r += TOGETHER) {
+        int k = rows - r < TOGETHER ? rows - r : TOGETHER;
 
-        for (int i = 0; i < LANES; i++)
-            sum[i] = splat(0.0f);
-        for (int j = 0; j < n; j += EXACT_LANES)
-            for (int i = 0; i < LANES; i++) {
-                int k = j + i * WIDTH;
-                vf y = load(h + k) + dequantise(acc, l, k, step, lo);
+        for (int i = 0; i < k; i++) {
+            vf step = splat(s[r + i].step), lo = splat(s[r + i].lo);
 
-                store(row + k, y);
-                sum[i] = sum[i] + y;
-            }
-        norm_row(row, sum, norm, eps, n, h, x, &s[r]);
-        acc += n;
-        h += n;
-        x += n;
+            for (int j = 0; j < n; j += WIDTH)
+                store(row + i * n + j,
+                      load(h + i * n + j) +
+                          dequantise(acc + i * n, l, j, step, lo));
+        }
+        norm_rows(row, k, norm, eps, n, h, x, s + r);
+        acc += TOGETHER * n;
+        h += TOGETHER * n;
+        x += TOGETHER * n;
     }
 }
 
@@ -341,19 +394,27 @@ static void gelu_rows(const int32_t *acc, const struct embed_linear *l,
     float row[ROW_MAX] __attribute__((aligned(64)));
 
     for (int r = 0; r < rows; r++) {
-        vf step = splat(s[r].step), lo = splat(s[r].lo);
-        struct extremes e;
+        vf step = splat(s[r].step), lo = splat(s[r].lo), inv, zero;
+        vf hi[LANES];
+        struct embed_gelu_step g;
 
-        extremes_start(&e);
+        for (int i = 0; i < LANES; i++)
+            hi[i] = splat(0.0f);
         for (int j = 0; j < n; j += EXACT_LANES)
             for (int i = 0; i < LANES; i++) {
                 int k = j + i * WIDTH;
                 vf y = gelu_wide(dequantise(acc, l, k, step, lo));
 
                 store(row + k, y);
-                extremes_take(&e, i, y);
+                hi[i] = most(hi[i], y);
             }
-        quantise(row, n, &e, x, &s[r]);
+        g = embed_gelu_step(tree_most(hi));
+        inv = splat(g.inv);
+        zero = splat(EXACT_MAGIC + g.zero);
+        for (int j = 0; j < n; j += WIDTH)
+            store_bytes(x + j, (vi)(load(row + j) * inv + zero));
+        s[r].step = g.step;
+        s[r].lo = -(g.zero * g.step);
         acc += n;
         x += n;
     }
@@ -414,7 +475,7 @@ static inline void split_head(const float *y, const float *big, int head,
             store_bytes(a->k + at * a->d + j, kq);
             store_bytes(a->v + at * a->d + j, rounded(load(v + j) * vinv));
         }
-        a->kzero[at] = EMBED_QUERY_ZERO * sum_int_one(sum);
+        a->kzero[at] = EMBED_QUERY_ZERO * without_magic(sum_int_one(sum), a->d);
         k += 3 * h;
         v += 3 * h;
     }
@@ -469,12 +530,12 @@ static void softmax_wide(const int32_t *scores, int head,
         for (int j = 0; j < a->tp; j += WIDTH) {
             vi d = load_int(scores + j) - load_int(kzero + j) - big;
             vf y = most(to_float(d) * fi, splat(EMBED_EXPONENT_MIN));
-            vi q = rounded(exp2_wide(y) * splat(255.0f));
+            vi q = rounded(exp2_255_wide(y));
 
             sum = sum + q;
             store_bytes(p + j, q);
         }
-        a->psum[head * a->tp + i] = sum_int_one(sum);
+        a->psum[head * a->tp + i] = without_magic(sum_int_one(sum), a->tp);
         scores += a->tp;
         p += a->tp;
     }

@@ -27,18 +27,21 @@
     "key, value: s7 an item and head: round(x*(63/max|x|)), max from 1e-8\n"   \
     "scores: d=q.k-128*sum k; y=max((d-max d)*(qstep*((kstep*log2e)/"          \
     "sqrt(width))),-30)\n"                                                     \
-    "probabilities: u8 round(255*2^y), 2^f cubic 0x3d61faff 0x3e786f12 "       \
-    "0x3f31798f 0x3f7ffb49\n"                                                  \
+    "probabilities: u8 round(255*2^y), 2^f times 255 by the square "           \
+    "0x1.e6653cp+5f 0x1.66c23ap+7f 0x1.fe39dcp+7f\n"                           \
     "context: f(p.v)*(vstep/f(sum p))\n"                                       \
-    "gelu: x*(p(w*w)*w+1/2), w=clamp(x/4,-1,1), p 1.515868902206421 "          \
-    "-6.66402387619018555 12.52101612091064453 -13.30687999725341797 "         \
-    "8.97402000427246094 -4.13148260116577148 1.59148108959197998\n"           \
+    "gelu: x*(p(w*w)*w+1/2), w=clamp(x,-3.6875,3.6875), p "                    \
+    "-0x1.09a254p-21f 0x1.c6264ep-16f "                                        \
+    "-0x1.450e66p-11f 0x1.01b0acp-7f "                                         \
+    "-0x1.00868p-4f 0x1.96066ap-2f;\n"                                         \
+    " range=max(max,0)+0.171875, inv=254/range, z=round(inv*0.171875+1/2),"    \
+    " q=low byte of y*inv+(12582912+z), step=range*(1/254), lo=-(z*step)\n"    \
     "pooling: mean over tokens in order, or the first; v/sqrt(sum v*v) where " \
     "asked\n"                                                                  \
     "output: q=round(v*(127/max|v|)), scale=max|v|*(1/127)\n"
 
 /* SHA-256 over the canonical bytes of tiny_items under the tiny model. */
 #define EMBED_KNOWN_ANSWER                                                     \
-    "d3a0c007b132b4616854cc16dd25418920bfdeec04e6f13867562f7e2cad221a"
+    "8da482182207faa02b7dda91a0425ef64f365f6f417336b67e1a5300f139218a"
 
 #endif

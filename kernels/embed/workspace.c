@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGN ((size_t)64)
 
@@ -26,13 +27,20 @@ static void carve(char *pool, size_t *used, size_t n, void *p)
     *used += (n + ALIGN - 1) / ALIGN * ALIGN;
 }
 
+static size_t padded(int rows)
+{
+    return ((size_t)rows + EMBED_BLOCK - 1) / EMBED_BLOCK * EMBED_BLOCK;
+}
+
 /* Lay all buffers out; returns the bytes they take. */
 static size_t layout(struct workspace *ws, char *pool,
                      const struct embed_config *c, size_t rows)
 {
     size_t h = c->hidden, heads = c->heads, used = 0, f = sizeof(float);
-    size_t wide = 3 * h * rows, ffn = (size_t)EMBED_BLOCK * c->ffn;
-    size_t one = rows * rows * f, score = EMBED_SCORES_BYTES;
+    size_t longest = c->max_positions < rows ? c->max_positions : rows;
+    size_t tp = padded((int)longest);
+    size_t wide = 3 * h * tp, ffn = (size_t)EMBED_BLOCK * c->ffn;
+    size_t one = tp * tp * f, score = EMBED_SCORES_BYTES;
 
     if (ffn > wide)
         wide = ffn;
@@ -40,26 +48,21 @@ static size_t layout(struct workspace *ws, char *pool,
         score = one;
     carve(pool, &used, rows * h * f, &ws->h);
     carve(pool, &used, rows * h, &ws->x);
-    carve(pool, &used, ffn, &ws->xf);
+    carve(pool, &used, rows * c->ffn, &ws->xf);
     carve(pool, &used, rows * sizeof(*ws->step), &ws->step);
     carve(pool, &used, wide * f, &ws->acc);
     carve(pool, &used, score, &ws->scores);
     carve(pool, &used, score / f, &ws->p);
-    carve(pool, &used, rows * h * f, &ws->mixed);
-    carve(pool, &used, rows * h, &ws->a.q);
-    carve(pool, &used, rows * h, &ws->a.k);
-    carve(pool, &used, rows * h, &ws->a.v);
-    carve(pool, &used, rows * heads * f, &ws->a.qstep);
+    carve(pool, &used, tp * h * f, &ws->mixed);
+    carve(pool, &used, tp * h, &ws->a.q);
+    carve(pool, &used, tp * h, &ws->a.k);
+    carve(pool, &used, tp * h, &ws->a.v);
+    carve(pool, &used, tp * heads * f, &ws->a.qstep);
     carve(pool, &used, heads * f, &ws->a.kstep);
     carve(pool, &used, heads * f, &ws->a.vstep);
-    carve(pool, &used, rows * heads * f, &ws->a.kzero);
-    carve(pool, &used, rows * heads * f, &ws->a.psum);
+    carve(pool, &used, tp * heads * f, &ws->a.kzero);
+    carve(pool, &used, tp * heads * f, &ws->a.psum);
     return used;
-}
-
-static size_t padded(int rows)
-{
-    return ((size_t)rows + EMBED_BLOCK - 1) / EMBED_BLOCK * EMBED_BLOCK;
 }
 
 size_t workspace_bytes(const struct embed_config *c, int rows)
@@ -76,10 +79,12 @@ struct workspace *workspace_create(const struct embed_config *c,
     struct workspace *ws = calloc(1, sizeof(*ws));
     size_t n = workspace_bytes(c, rows);
 
-    if (!ws || !(ws->pool = aligned_alloc(ALIGN, n))) {
+    n = (n + EMBED_HUGE - 1) / EMBED_HUGE * EMBED_HUGE;
+    if (!ws || !(ws->pool = aligned_alloc(EMBED_HUGE, n))) {
         fault_set(f, ENOMEM, "could not allocate a workspace of %zu bytes", n);
         goto error;
     }
+    madvise(ws->pool, n, MADV_HUGEPAGE);
     memset(ws->pool, 0, n);
     layout(ws, ws->pool, c, padded(rows));
     ws->a.heads = (int)c->heads;

@@ -11,13 +11,13 @@
 #include "kernels/embed/rows.h"
 
 /* Score matrices held at once take at most this much, or are of one head. */
-#define EMBED_SCORES_BYTES ((size_t)1 << 20)
+#define EMBED_SCORES_BYTES ((size_t)1 << 18)
 
 struct workspace {
     void *state;              /* the engine's */
     float *h;                 /* [rows][hidden] the residual stream */
     uint8_t *x;               /* [rows][hidden] quantised input */
-    uint8_t *xf;              /* [EMBED_BLOCK][ffn] */
+    uint8_t *xf;              /* [rows][ffn] */
     struct embed_step *step;  /* [rows] of x or xf */
     int32_t *acc;             /* accumulators of any linear layer */
     int32_t *scores;          /* [group of heads][tp][tp] */

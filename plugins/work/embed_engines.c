@@ -7,7 +7,7 @@
 
 #include "common/plugin.h"
 
-const char *const embed_variants[] = {"onednn", "ref", NULL};
+const char *const embed_variants[] = {"amx", "onednn", "ref", NULL};
 
 /* Loaded once and never unloaded: a library such as oneDNN does not take that
  * well.
@@ -28,6 +28,13 @@ static int find(const char *name, struct embed_variant *out, struct error *err)
         out->engine = &embed_engine_ref;
         out->rows = &embed_rows_ref;
         return 0;
+    }
+    if (strcmp(name, "amx") == 0) {
+        out->engine = &embed_engine_amx;
+        out->rows = embed_rows_best();
+        return out->engine->usable()
+                   ? 0
+                   : error_set(err, ENOTSUP, "this processor has no AMX");
     }
     if (strcmp(name, "onednn") == 0) {
         out->engine = load("embed-onednn", err);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* embed_engines.h - the variants of embed, best first
  *
- * oneDNN lives in a loadable object of its own beside embed.so,
- * embed-onednn.so, which may be absent or fail to load; the variant is then not
- * usable, and nothing else changes.
+ * AMX tiles are code of ours, used where the processor has them.  oneDNN lives
+ * in a loadable object of its own beside embed.so, embed-onednn.so, which may
+ * be absent or fail to load; the variant is then not usable, and nothing else
+ * changes.
  */
 #ifndef FALLOW_PLUGINS_WORK_EMBED_ENGINES_H
 #define FALLOW_PLUGINS_WORK_EMBED_ENGINES_H
