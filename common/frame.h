@@ -33,7 +33,7 @@
 #define FRAME_HEADER_LEN 24
 #define FRAME_PAYLOAD_MAX (32u << 20)
 #define FRAME_BODY_MAX (1u << 20) /* a reply's body; larger ones are passed */
-#define FRAME_FD 1 /* flag: one descriptor comes along */
+#define FRAME_FD 1                /* flag: one descriptor comes along */
 
 enum frame_type {
     FRAME_REQUEST = 1,
