@@ -20,3 +20,9 @@ BENCHES += bench-sched
 EXTRA_DIST += t/bench/sched
 bench-sched: all t/bench/swarm t/bench/door t/bench/flood
 	$(prove_env) bash $(abs_top_srcdir)/t/bench/sched
+noinst_PROGRAMS += t/bench/core
+t_bench_core_SOURCES = t/bench/core.c
+t_bench_core_LDADD = $(CORE_LIBS)
+BENCHES += bench-core
+bench-core: t/bench/core
+	t/bench/core
