@@ -27,6 +27,10 @@ check_PROGRAMS += common/test/message.t
 common_test_message_t_SOURCES = common/test/message.c t/tap.h
 common_test_message_t_LDADD = $(COMMON_LIBS)
 
+check_PROGRAMS += common/test/tariff.t
+common_test_tariff_t_SOURCES = common/test/tariff.c t/tap.h
+common_test_tariff_t_LDADD = $(COMMON_LIBS)
+
 check_PROGRAMS += common/test/plugin.t common/test/file.t
 common_test_plugin_t_SOURCES = common/test/plugin.c t/tap.h
 common_test_plugin_t_LDADD = $(COMMON_LIBS)

@@ -136,10 +136,14 @@ void cell_destroy(struct cell *c)
     for (size_t i = 0; i < c->parties.cap; i++) {
         struct party *p = map_at(&c->parties, i);
 
-        if (p) {
+        if (p)
             free(p->bals);
-            free(p->dues);
-        }
+    }
+    for (size_t i = 0; i < c->benefs.cap; i++) {
+        struct benef *b = map_at(&c->benefs, i);
+
+        if (b)
+            free(b->dues);
     }
     for (size_t i = 0; i < c->windows.cap; i++) {
         struct window *w = map_at(&c->windows, i);

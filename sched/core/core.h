@@ -23,23 +23,25 @@
 #include "sched/core/list.h"
 #include "sched/core/map.h"
 
+struct due { /* what one customer has in an owner's open escrow */
+    const struct benef *customer;
+    int64_t amount;
+};
+
 /* Parties that count as one person: never each other's checkers. */
 struct benef {
     int64_t id;          /* of rec_party.beneficial_owner */
     struct node parties; /* struct party.in_benef */
     int64_t standing;    /* sum of the parties' accepted_tasks */
     bool counted;        /* in cell.standing: may check others */
+    struct due *dues;    /* n_dues customers, amounts above 0 */
+    uint32_t n_dues;
 };
 
 struct bal { /* one account of a party */
     uint8_t purpose;
     char unit[6];
     int64_t amount; /* natural side */
-};
-
-struct due { /* what one customer has in this owner's open escrow */
-    struct party *customer;
-    int64_t amount;
 };
 
 struct party {
@@ -51,8 +53,6 @@ struct party {
     struct node jobs;     /* struct job.in_party: not yet ended */
     struct bal *bals;     /* n_bals accounts it ever had */
     uint32_t n_bals;
-    struct due *dues; /* n_dues customers, amount may be 0 */
-    uint32_t n_dues;
     bool dirty; /* in cell.dirty */
 };
 
@@ -257,6 +257,7 @@ void post(struct cell *c, uint8_t kind, struct leg dr, struct leg cr,
           uint64_t serial);
 void price_of(const struct job *j, int64_t units, struct price *out);
 void due_add(struct cell *c, struct window *w, int64_t amount);
+void due_recount(struct cell *c); /* persons were joined or parted */
 
 /* ---- trust.c: parties, standing, how often to check ------------------ */
 
@@ -268,7 +269,7 @@ struct worker *worker_put(struct cell *c, const struct rec_worker *r);
 bool connected(const struct party *a, const struct party *b);
 void standing_changed(struct cell *c, struct benef *b);
 bool checker_exists(const struct cell *c, const struct party *committer);
-int64_t exposure(const struct cell *c, const struct party *owner);
+int64_t exposure(const struct cell *c, const struct benef *owner);
 void party_step(struct cell *c, const struct event *ev);
 void enrol_step(struct cell *c, const struct event *ev);
 void fund_step(struct cell *c, const struct event *ev);

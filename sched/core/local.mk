@@ -28,3 +28,22 @@ check_PROGRAMS += sched/core/test/chain.t
 sched_core_test_chain_t_SOURCES = sched/core/test/chain.c \
 	sched/core/test/story.h t/tap.h
 sched_core_test_chain_t_LDADD = $(CORE_LIBS)
+
+check_PROGRAMS += sched/core/test/trust.t
+sched_core_test_trust_t_SOURCES = sched/core/test/trust.c t/tap.h
+sched_core_test_trust_t_LDADD = $(CORE_LIBS)
+
+check_PROGRAMS += sched/core/test/verify.t
+sched_core_test_verify_t_SOURCES = sched/core/test/verify.c \
+	sched/core/test/story.h t/tap.h
+sched_core_test_verify_t_LDADD = $(CORE_LIBS)
+
+check_PROGRAMS += sched/core/test/lease.t
+sched_core_test_lease_t_SOURCES = sched/core/test/lease.c \
+	sched/core/test/story.h t/tap.h
+sched_core_test_lease_t_LDADD = $(CORE_LIBS)
+
+check_PROGRAMS += sched/core/test/job.t
+sched_core_test_job_t_SOURCES = sched/core/test/job.c \
+	sched/core/test/story.h t/tap.h
+sched_core_test_job_t_LDADD = $(CORE_LIBS)

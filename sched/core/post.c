@@ -86,23 +86,40 @@ void price_of(const struct job *j, int64_t units, struct price *out)
 
 void due_add(struct cell *c, struct window *w, int64_t amount)
 {
-    struct party *p = w->party;
+    struct benef *b = w->party->benef;
+    const struct benef *customer = w->job->customer->benef;
     struct due *d;
 
-    if (amount == 0) /* work too small for a micro-unit */
-        return;
-    for (uint32_t i = 0; i < p->n_dues; i++)
-        if (p->dues[i].customer == w->job->customer) {
-            p->dues[i].amount += amount;
-            assert(p->dues[i].amount >= 0);
-            if (p->dues[i].amount == 0)
-                p->dues[i] = p->dues[--p->n_dues];
+    if (amount == 0)
+        return; /* too little to price */
+    for (uint32_t i = 0; i < b->n_dues; i++)
+        if (b->dues[i].customer == customer) {
+            b->dues[i].amount += amount;
+            assert(b->dues[i].amount >= 0);
+            if (b->dues[i].amount == 0)
+                b->dues[i] = b->dues[--b->n_dues];
             return;
         }
-    d = realloc(p->dues, (p->n_dues + 1) * sizeof(*d));
+    assert(amount > 0);
+    d = realloc(b->dues, (b->n_dues + 1) * sizeof(*d));
     if (!d)
         core_oom(c);
-    p->dues = d;
-    d[p->n_dues++] = (struct due){w->job->customer, amount};
-    assert(amount > 0);
+    b->dues = d;
+    d[b->n_dues++] = (struct due){customer, amount};
+}
+
+void due_recount(struct cell *c)
+{
+    for (size_t i = 0; i < c->benefs.cap; i++) {
+        struct benef *b = map_at(&c->benefs, i);
+
+        if (b)
+            b->n_dues = 0;
+    }
+    for (size_t i = 0; i < c->windows.cap; i++) {
+        struct window *w = map_at(&c->windows, i);
+
+        if (w && w->r.state <= WINDOW_CHECKING)
+            due_add(c, w, w->r.amount);
+    }
 }

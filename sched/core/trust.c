@@ -96,8 +96,10 @@ struct party *party_put(struct cell *c, const struct rec_party *r)
         list_del(&p->in_benef);
         p->benef = benef_get(c, p->r.beneficial_owner);
         list_add(&p->benef->parties, &p->in_benef);
-        if (old)
+        if (old) {
             standing_changed(c, old);
+            due_recount(c);
+        }
     }
     standing_changed(c, p->benef);
     if (r->party_id >= c->next.next_party)
@@ -129,35 +131,21 @@ struct worker *worker_put(struct cell *c, const struct rec_worker *r)
 /* What the owner would really lose: open escrow from customers at arm's
  * length, at most one_customer_ppm of the total from any one person.
  */
-int64_t exposure(const struct cell *c, const struct party *owner)
+int64_t exposure(const struct cell *c, const struct benef *owner)
 {
     int64_t total = 0, sum = 0, most;
-    struct party *p;
 
-    list_each(p, it, &owner->benef->parties, struct party, in_benef)
-    {
-        for (uint32_t i = 0; i < p->n_dues; i++)
-            if (p->dues[i].customer->benef != owner->benef)
-                total += p->dues[i].amount;
-    }
+    for (uint32_t i = 0; i < owner->n_dues; i++)
+        if (owner->dues[i].customer != owner)
+            total += owner->dues[i].amount;
     most = (int64_t)((__int128)total * c->conf.one_customer_ppm / PPM);
-    list_each(p, jt, &owner->benef->parties, struct party, in_benef)
-    {
-        for (uint32_t i = 0; i < p->n_dues; i++) {
-            const struct benef *who = p->dues[i].customer->benef;
-            int64_t one = p->dues[i].amount;
-            bool first = true;
+    for (uint32_t i = 0; i < owner->n_dues; i++) {
+        int64_t one = owner->dues[i].amount;
 
-            for (uint32_t k = 0; k < p->n_dues && first; k++)
-                if (k != i && p->dues[k].customer->benef == who) {
-                    first = k > i;
-                    one += p->dues[k].amount;
-                }
-            if (first && who != owner->benef)
-                sum += one < most ? one : most;
-        }
+        if (owner->dues[i].customer != owner)
+            sum += one < most ? one : most;
     }
-    return sum < total ? sum : total;
+    return sum;
 }
 
 uint32_t check_rate(const struct cell_conf *conf, int64_t pay, int64_t at_risk)

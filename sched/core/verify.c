@@ -210,7 +210,7 @@ static uint32_t rate(struct cell *c, struct window *w, const struct live *l)
     if (w->r.newcomer)
         return PPM;
     price_of(w->job, job_task_units(w->job, l->task), &pay);
-    return check_rate(&c->conf, pay.amount, exposure(c, p));
+    return check_rate(&c->conf, pay.amount, exposure(c, p->benef));
 }
 
 void verify_draw(struct cell *c, struct window *w, const struct live *l,

@@ -27,6 +27,16 @@ struct story {
 
 static const struct digest story_spec = {{0xee}};
 
+static const struct rec_tariff story_tariff = {.tariff_id = 1,
+                                               .kernel = "echo",
+                                               .zone = "cell",
+                                               .unit = "USD",
+                                               .credit_unit = "CPUC",
+                                               .price_micro = 1000000,
+                                               .rate_num = 1000000,
+                                               .rate_den = 1,
+                                               .fee_ppm = 100000};
+
 /* One event; returns its answer (valid until the next). */
 static inline struct answer *step(struct story *s, struct event ev)
 {
@@ -82,13 +92,18 @@ static inline struct answer *fund(struct story *s, int64_t party,
     return step(s, ev);
 }
 
-/* A cell with its own party (1), a tariff and nobody else. */
-static inline void story_begin(struct story *s)
+/* A cell with its own party (1), a tariff and nobody else; conf NULL = the
+ * defaults.
+ */
+static inline void story_begin_conf(struct story *s,
+                                    const struct cell_conf *conf)
 {
     struct event party = {.type = EV_PARTY}, tariff = {.type = EV_TARIFF};
 
     memset(s, 0, sizeof(*s));
     cell_conf_default(&s->conf);
+    if (conf)
+        s->conf = *conf;
     s->now = 1000 * SEC;
     rng_seed(&s->rng, 1);
     effects_init(&s->out);
@@ -97,16 +112,13 @@ static inline void story_begin(struct story *s)
     party.party.roles = ROLE_CELL;
     memcpy(party.party.name, "cell", 5);
     step(s, party);
-    tariff.tariff = (struct rec_tariff){.tariff_id = 1,
-                                        .kernel = "echo",
-                                        .zone = "cell",
-                                        .unit = "USD",
-                                        .credit_unit = "CPUC",
-                                        .price_micro = 1000000,
-                                        .rate_num = 1000000,
-                                        .rate_den = 1,
-                                        .fee_ppm = 100000};
+    tariff.tariff = story_tariff;
     step(s, tariff);
+}
+
+static inline void story_begin(struct story *s)
+{
+    story_begin_conf(s, NULL);
 }
 
 static inline void story_end(struct story *s)
