@@ -56,3 +56,9 @@ BENCHES += bench-ledger
 bench-ledger: all
 	@srcdir=$(abs_top_srcdir) builddir=$(abs_top_builddir) \
 	  $(abs_top_srcdir)/t/bench-ledger
+
+noinst_PROGRAMS += t/ledger-tape
+t_ledger_tape_SOURCES = t/ledger-tape.c
+t_ledger_tape_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+t_ledger_tape_LDADD = $(CORE_LIBS) $(ACCOUNTING_LIBS)
+TESTS_SH += t/t8005-ledger-fleet.t

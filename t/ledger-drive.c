@@ -397,7 +397,7 @@ static void reject(struct drive *d, uint32_t first, uint32_t n)
     d->job.tasks_done -= n;
     d->w.amount = 0;
     d->w.steps = 2;
-    d->w.state = is(d, "paid-twice") ? WINDOW_VERIFIED : WINDOW_REJECTED;
+    d->w.state = WINDOW_REJECTED;
     d->w.closed_us = d->now;
     for (uint32_t i = first; i < first + n; i++)
         put_task(d, i, 1, TASK_QUEUED);
@@ -424,14 +424,19 @@ static void end_job(struct drive *d)
 static void day(struct drive *d)
 {
     set_up(d);
-    submit(d, 10);
+    submit(d, is(d, "paid-twice") ? 20 : 10);
     work(d, ANNS, ANN, 0, 5, 1);
     check(d, 0, 1, BOBS, CHECK_EQUAL);
     check(d, 1, 1, REFEREE, CHECK_EQUAL);
     verify(d, 0);
     work(d, BOBS, BOB, 5, 5, 1);
-    check(d, 5, 1, REFEREE, CHECK_WRONG);
-    reject(d, 5, 5);
+    if (is(d, "paid-twice")) {
+        verify(d, 0);
+        d->job.tasks_done -= 5;
+    } else {
+        check(d, 5, 1, REFEREE, CHECK_WRONG);
+        reject(d, 5, 5);
+    }
     work(d, ANNS, ANN, 5, 5, 2);
     check(d, 5, 2, BOBS, CHECK_EQUAL);
     verify(d, 2);

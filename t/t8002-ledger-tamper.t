@@ -43,8 +43,8 @@ seen 'a transfer across units' I07 \
 	"UPDATE acct.transfer SET unit = 'GPUC' WHERE seq = 1"
 seen 'escrow that no window explains' I08 \
 	'UPDATE cell.work_window SET amount = amount + 1 WHERE state = 1'
-seen 'a rejected window called verified' I09 \
-	'UPDATE cell.work_window SET state = 3 WHERE state = 4'
+seen 'a task taken out of a window that was paid' I09 \
+	'UPDATE cell.task SET state = 1 WHERE window_id = 1 AND task = 0'
 seen 'a tariff edited' I10 'UPDATE acct.tariff SET price_micro = 250000'
 seen 'a tariff moved past the job' I10 \
 	'UPDATE acct.tariff SET valid_from_us = 1865000000000000'

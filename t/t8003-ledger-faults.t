@@ -49,7 +49,7 @@ planted 'edges are not enforced' I07 03-post.sql \
 	's/IS DISTINCT FROM x.kind LIMIT 1/IS DISTINCT FROM x.kind LIMIT 0/' \
 	bad-edge
 wrong 'a window claims more than was escrowed' I08 window-amount
-wrong 'a rejected window is called verified' I09 paid-twice
+wrong 'tasks are verified and paid in two windows' I09 paid-twice
 wrong 'a fee is lower than its tariff says' I10 wrong-price
 wrong 'a line has a credit too many' I10 wrong-credit
 wrong 'a job ends and keeps its reserve' I11 keeps-reserve

@@ -94,7 +94,7 @@ CREATE TABLE acct.balance (
 
 -- A calendar month in UTC, opened by the first posting in it.
 CREATE TABLE acct.period (
-  period_id   int PRIMARY KEY CHECK (period_id BETWEEN 202001 AND 219912
+  period_id   int PRIMARY KEY CHECK (period_id BETWEEN 197001 AND 219912
                                      AND period_id % 100 BETWEEN 1 AND 12),
   closed_at   timestamptz,
   close_batch bigint,

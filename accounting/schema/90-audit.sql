@@ -123,11 +123,15 @@ UNION ALL SELECT 'I08', 'an owner''s escrow is the sum of his open windows',
        FROM cell.work_window w JOIN audit.priced_job j USING (job_id)
       WHERE w.state IN (1, 2) GROUP BY 1, 2) w USING (party_id, unit)
     WHERE coalesce(a.amount, 0) <> coalesce(w.amount, 0))
-UNION ALL SELECT 'I09', 'no task is in two verified windows',
+UNION ALL SELECT 'I09', 'no task is paid for twice',
   (SELECT count(*) FROM (
-     SELECT FROM cell.result r JOIN cell.work_window w USING (window_id)
-      WHERE w.state = 3 AND w.job_id = r.job_id
-      GROUP BY r.job_id, r.task HAVING count(*) > 1) x)
+     SELECT job_id, sum(tasks) n FROM acct.billing WHERE purpose = 1
+      GROUP BY 1) b
+   FULL JOIN (
+     SELECT t.job_id, count(*) n FROM cell.task t
+       JOIN cell.work_window w USING (window_id)
+      WHERE t.state = 2 AND w.state = 3 GROUP BY 1) t USING (job_id)
+    WHERE b.n IS DISTINCT FROM t.n)
 UNION ALL SELECT 'I10', 'every line is its units at its job''s tariff',
   (SELECT count(*) FROM line l LEFT JOIN cell.job j USING (job_id)
     WHERE CASE
@@ -210,8 +214,15 @@ UNION ALL SELECT 'I17', 'tariffs of one kernel, zone and unit never overlap',
 UNION ALL SELECT 'I18', 'a window has the tasks and units of its results',
   (SELECT count(*) FROM cell.work_window w LEFT JOIN (
      SELECT window_id, job_id, count(*) n, sum(units) u
-       FROM cell.result GROUP BY 1, 2) r USING (window_id, job_id)
-    WHERE w.tasks <> coalesce(r.n, 0) OR w.units <> coalesce(r.u, 0))
+       FROM cell.task WHERE state = 2 GROUP BY 1, 2) t
+       USING (window_id, job_id)
+    WHERE w.state < 4
+      AND (w.tasks <> coalesce(t.n, 0) OR w.units <> coalesce(t.u, 0)))
+  + (SELECT count(*) FROM cell.task t
+      WHERE t.state = 2 AND NOT EXISTS (
+        SELECT FROM cell.result r
+         WHERE (r.job_id, r.task, r.window_id, r.worker_id, r.units)
+             = (t.job_id, t.task, t.window_id, t.worker_id, t.units)))
 UNION ALL SELECT 'I19', 'what a job spent is its lines, within its quote',
   (SELECT count(*) FROM cell.job j LEFT JOIN (
      SELECT job_id, sum(amount) a, sum(fee) f

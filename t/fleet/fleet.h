@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "sched/core/cell.h"
 #include "sched/core/heap.h"
@@ -56,6 +57,7 @@ struct plan {
     int64_t bound_us;   /* and then all jobs end within this */
     bool cancels;       /* some jobs are cancelled */
     bool verbose;
+    FILE *tape; /* committed batches go here, see tape_write */
 };
 
 /* Strategy earnings and faults of a run. */
@@ -190,6 +192,14 @@ int store_load(const struct store *st, struct cell *c, struct error *err);
 void store_free(struct store *st);
 int64_t store_balance(const struct store *st, int64_t party, uint8_t purpose,
                       const char *unit);
+
+/* ---- tape.c ---------------------------------------------------------- */
+
+/* Append a committed batch to a tape that t/ledger-tape plays into a real
+ * database: u32 n, then each struct record as it lies in memory and after it
+ * the task_units of a job that has them.  Both programs are of one build.
+ */
+void tape_write(FILE *tape, const struct record *v, size_t n);
 
 /* ---- ctl.c ----------------------------------------------------------- */
 

@@ -65,7 +65,7 @@ static void tell(const struct sim *s)
                    (double)o->income[i] / 1e6 / o->n[i]);
 }
 
-static bool run_seed(uint64_t seed, unsigned workers, bool verbose,
+static bool run_seed(uint64_t seed, unsigned workers, bool verbose, FILE *tape,
                      struct outcome *sum)
 {
     struct plan plan;
@@ -76,6 +76,7 @@ static bool run_seed(uint64_t seed, unsigned workers, bool verbose,
     if (workers)
         plan.workers = workers;
     plan.verbose = verbose;
+    plan.tape = tape;
     good = sim_run(&s, &plan);
     if (verbose)
         tell(&s);
@@ -100,7 +101,7 @@ static bool run_seed(uint64_t seed, unsigned workers, bool verbose,
 static int usage(FILE *out)
 {
     fprintf(out, "usage: fleet [--seed N | --seeds N] [--workers N] "
-                 "[--verbose]\n"
+                 "[--verbose] [--tape FILE]\n"
                  "Runs the cell's core under a simulated fleet, one run per "
                  "seed from 1, or the one seed given.\n");
     return out == stdout ? 0 : 2;
@@ -113,6 +114,7 @@ int main(int argc, char **argv)
         {"seeds", required_argument, NULL, 'n'},
         {"workers", required_argument, NULL, 'w'},
         {"verbose", no_argument, NULL, 'v'},
+        {"tape", required_argument, NULL, 't'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -120,6 +122,7 @@ int main(int argc, char **argv)
     struct outcome sum = {0};
     unsigned workers = 0;
     bool verbose = false;
+    FILE *tape = NULL;
     int opt;
 
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -131,15 +134,26 @@ int main(int argc, char **argv)
         case 'n': n = strtoull(optarg, NULL, 10); break;
         case 'w': workers = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'v': verbose = true; break;
+        case 't':
+            tape = fopen(optarg, "we");
+            if (!tape) {
+                perror(optarg);
+                return 2;
+            }
+            break;
         case 'h': return usage(stdout);
         default: return usage(stderr);
         }
     for (uint64_t i = 0; i < n; i++)
-        bad += !run_seed(first + i, workers, verbose, &sum);
+        bad += !run_seed(first + i, workers, verbose, tape, &sum);
     printf("# %" PRIu64 " seeds, %" PRIu64 " failed; %ju steps, %ju restarts, "
            "%ju twins, %ju items, %ju bad, %ju lock-outs\n",
            n, bad, (uintmax_t)sum.steps, (uintmax_t)sum.restarts,
            (uintmax_t)sum.equal_restores, (uintmax_t)sum.done_items,
            (uintmax_t)sum.bad_items, (uintmax_t)sum.verdicts_wrong);
+    if (tape && fclose(tape) != 0) {
+        perror("tape");
+        return 2;
+    }
     return bad > 0;
 }

@@ -214,6 +214,8 @@ static void put(struct sim *s, struct store *st, struct record *r)
 
 void store_apply(struct sim *s, struct store *st, struct batch *b)
 {
+    if (s->plan.tape)
+        tape_write(s->plan.tape, b->v, b->n);
     /* jobs before what names them, as the real store's COPY order does */
     for (size_t i = 0; i < b->n; i++)
         if (b->v[i].type <= REC_JOB)
