@@ -4,6 +4,7 @@ EXTRA_DIST += doc/1-house.md
 EXTRA_DIST += doc/2-merkle.md
 EXTRA_DIST += doc/3-runner.md
 EXTRA_DIST += doc/4-wire.md
+EXTRA_DIST += doc/5-exactness.md
 EXTRA_DIST += doc/6-embed-input.md
 EXTRA_DIST += doc/7-evidence.md
 EXTRA_DIST += doc/bench.md

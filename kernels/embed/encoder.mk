@@ -57,3 +57,15 @@ kernels_embed_test_encoder_t_LDADD = $(EMBED_LIBS) $(CRYPTO_LIBS)
 noinst_PROGRAMS += t/mkmodel
 t_mkmodel_SOURCES = kernels/embed/test/mkmodel.c
 t_mkmodel_LDADD = $(EMBED_LIBS)
+
+# One row of `make exactness`, and all of them.
+noinst_PROGRAMS += t/exactness-embed
+t_exactness_embed_SOURCES = t/exactness-embed.c \
+	plugins/work/embed_engines.c plugins/work/embed_engines.h
+t_exactness_embed_LDADD = $(EMBED_LIBS) $(COMMON_LIBS) -ldl
+EXTRA_DIST += t/exactness-embed.sh
+exactness: exactness-embed
+exactness-embed: all
+	@srcdir=$(abs_top_srcdir) builddir=$(abs_top_builddir) \
+	  bash $(srcdir)/t/exactness-embed.sh
+.PHONY: exactness-embed
