@@ -24,8 +24,10 @@ sched_gate_test_fakectld_LDADD = $(COMMON_LIBS)
 if HAVE_GATE
 check_PROGRAMS += sched/gate/test/door.t sched/gate/test/hostile.t
 endif
+noinst_PROGRAMS += t/chaosproxy
+t_chaosproxy_SOURCES = t/chaosproxy.c
 if HAVE_GATE
-check_PROGRAMS += common/test/http.t
+check_PROGRAMS += common/test/http.t sched/gate/test/chaos.t
 endif
 common_test_http_t_SOURCES = common/test/http.c $(gate_harness)
 common_test_http_t_LDADD = $(gate_harness_libs)
@@ -43,3 +45,5 @@ sched_gate_test_parse_t_LDADD = $(HTTP_PARSER_LIBS)
 sched_gate_test_limit_t_SOURCES = sched/gate/test/limit.c \
 	sched/gate/limit.c sched/gate/wheel.c t/tap.h
 sched_gate_test_limit_t_LDADD = $(COMMON_LIBS)
+sched_gate_test_chaos_t_SOURCES = sched/gate/test/chaos.c $(gate_harness)
+sched_gate_test_chaos_t_LDADD = $(gate_harness_libs)
