@@ -29,7 +29,9 @@ void sign_key_destroy(struct sign_key *k);
 /* Its public half. */
 void sign_key_public(const struct sign_key *k, uint8_t out[SIGN_KEY_LEN]);
 
-/* Sign len bytes.  Returns 0 or -1 with errno EIO. */
+/* Sign len bytes; any number of threads may share a key.  Returns 0, or -1 with
+ * errno EIO.
+ */
 int sign_make(const struct sign_key *k, const void *data, size_t len,
               uint8_t sig[SIGN_SIG_LEN]);
 

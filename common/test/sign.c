@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sign.c - signatures say who, seals say ours, and neither bends */
+#include <pthread.h>
+
 #include "common/sign.h"
 
 #include <errno.h>
@@ -126,9 +128,45 @@ static void test_key_file(void)
     unlink(path);
 }
 
+static void *sign_often(void *arg)
+{
+    const struct sign_key *k = arg;
+    uint8_t sig[SIGN_SIG_LEN], pub[SIGN_KEY_LEN];
+    intptr_t bad = 0;
+
+    sign_key_public(k, pub);
+    for (int i = 0; i < 500; i++)
+        bad += sign_make(k, &i, sizeof(i), sig) < 0 ||
+               sign_check(pub, &i, sizeof(i), sig) < 0;
+    return (void *)bad;
+}
+
+/* A worker's poll and heartbeat sign at once; a shared context corrupted the
+ * heap: "could not sign POST /v1/lease", then the end of the process.
+ */
+static void test_threads_share_a_key(void)
+{
+    uint8_t seed[SIGN_KEY_LEN] = {7};
+    struct sign_key *k = sign_key_from_seed(seed, NULL);
+    pthread_t t[4];
+    intptr_t bad = 0;
+
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, sign_often, k);
+    for (int i = 0; i < 4; i++) {
+        void *got;
+
+        pthread_join(t[i], &got);
+        bad += (intptr_t)got;
+    }
+    is_int(bad, 0, "four threads share a key");
+    sign_key_destroy(k);
+}
+
 int main(void)
 {
     test_known();
+    test_threads_share_a_key();
     test_texts();
     test_seal();
     test_key_file();
