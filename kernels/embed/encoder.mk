@@ -69,3 +69,10 @@ exactness-embed: all
 	@srcdir=$(abs_top_srcdir) builddir=$(abs_top_builddir) \
 	  bash $(srcdir)/t/exactness-embed.sh
 .PHONY: exactness-embed
+
+noinst_PROGRAMS += t/embed-quality
+t_embed_quality_SOURCES = t/embed-quality.c
+t_embed_quality_LDADD = $(COMMON_LIBS) -lm
+TESTS_SH += t/t5110-embed-quality.t
+EXTRA_DIST += t/embed-glosses contrib/embed-goldens \
+	t/fixtures/embed/minilm-glosses.s8
