@@ -65,6 +65,8 @@ static const int allowed[] = {
     SCMP_SYS(getdents64),
     SCMP_SYS(fcntl),
     SCMP_SYS(dup),
+    SCMP_SYS(dup2),
+    SCMP_SYS(dup3),
     SCMP_SYS(ftruncate),
     SCMP_SYS(fallocate),
     SCMP_SYS(fsync),
