@@ -71,7 +71,7 @@ test_expect_success "two workers cannot share a state directory" '
 	cell four 0 1 && worker_bg w5 four $sandbox &&
 	wait_for 100 test -e w5/status.json &&
 	test_must_fail worker w5 four $sandbox --once 2>err &&
-	grep "another fallowd runs in w5" err;
+	grep "another fallowd runs in $TRASH/w5" err;
 	kill $worker_pid; wait $worker_pid'
 test_expect_success "an unknown setting is named with its line" '
 	mkdir -p w6 && printf "cores = 1\ncolour = red\n" >w6/worker.conf &&

@@ -54,6 +54,7 @@ worker_bg() {
 }
 # Whether a sandbox can be made here by the user tests run workers as.
 has_bwrap() {
+	! ldd "$runner" | grep -q libasan || return 1
 	bwrap_as=
 	[ "$(id -u)" != 0 ] ||
 		bwrap_as="setpriv --reuid nobody --regid nogroup --clear-groups"

@@ -294,6 +294,8 @@ static int begin_place(struct agent *a, struct error *err)
         agent_say("tasks run without a sandbox: for tests only");
     p->machine = a->machine;
     p->cgroup = s->cgroup;
+    p->stop_fd = a->signal_fd;
+    run_sweep(p->stage);
     p->limits = (struct run_limits){
         .mem_bytes = s->memory, .file_bytes = s->disk, .threads = THREADS_MAX};
     a->slots = s->cores ? (unsigned)s->cores : machine_cores(a->machine);
@@ -339,6 +341,13 @@ int agent_run(const struct setting *set, struct error *err)
     struct agent a = {.set = set, .signal_fd = -1};
     int rc = begin(&a, err);
 
+    if (rc < 0 && a.signal_fd >= 0) {
+        take_signals(&a);
+        if (a.leaving)
+            agent_say("told to end while starting");
+        rc = a.leaving ? 1 : -1;
+    }
+
     if (rc == 0)
         agent_say("worker %jd of cell %s: %u cores, sandbox %s",
                   (intmax_t)a.id.worker_id, a.id.cell, a.slots,
@@ -348,5 +357,5 @@ int agent_run(const struct setting *set, struct error *err)
     if (rc == 0 && set->once && a.unwelcome)
         rc = error_set(err, EACCES, "%s", a.tally.trouble);
     end(&a);
-    return rc;
+    return rc < 0 ? -1 : 0;
 }

@@ -44,3 +44,15 @@ t_liar_runner_CPPFLAGS = $(AM_CPPFLAGS) -Dmain=runner_main
 t_liar_runner_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
 t_liar_runner_LDADD = $(COMMON_LIBS) -ldl
 TESTS_SH += t/t5330-liar.t
+
+noinst_PROGRAMS += worker/test/hostile
+worker_test_hostile_SOURCES = worker/test/hostile.c \
+	$(worker_fallow_runner_SOURCES)
+worker_test_hostile_CPPFLAGS = $(AM_CPPFLAGS) -Dmain=runner_main
+worker_test_hostile_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
+worker_test_hostile_LDADD = $(COMMON_LIBS) -ldl -lpthread
+
+check_PROGRAMS += worker/test/sandbox.t
+worker_test_sandbox_t_SOURCES = worker/test/sandbox.c t/tap.h
+worker_test_sandbox_t_LDADD = $(WORKER_LIBS)
+TESTS_SH += t/t5310-switch.t

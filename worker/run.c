@@ -7,6 +7,7 @@
  */
 #include "worker/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -76,7 +77,9 @@ static void limit_all(const struct run_limits *l)
     struct rlimit none = {0, 0};
 
     setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* its shadow is terabytes of address space */
     limit(RLIMIT_AS, l->mem_bytes);
+#endif
     limit(RLIMIT_FSIZE, l->file_bytes);
     limit(RLIMIT_CPU, l->cpu_s);
     limit(RLIMIT_NOFILE, NOFILE_MAX);
@@ -509,25 +512,68 @@ void run_destroy(struct run *r)
     }
 }
 
+/* ---- after a crash ------------------------------------------------------- */
+
+/* Whether a process is a sandbox of ours: its command line names the stage. */
+static bool is_left_over(const char *pid, const char *stage)
+{
+    char path[64], line[4096];
+    bool found = false;
+    ssize_t n = -1;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, line, sizeof(line) - 1);
+        close(fd);
+    }
+    if (n <= 0)
+        return false;
+    line[n] = '\0';
+    for (char *w = line; !found && w < line + n; w += strlen(w) + 1)
+        found = strcmp(w, stage) == 0;
+    return found && strstr(line, "bwrap");
+}
+
+void run_sweep(const char *stage)
+{
+    DIR *d = opendir("/proc");
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        char *end;
+        long pid = strtol(e->d_name, &end, 10);
+
+        if (pid > 1 && !*end && is_left_over(e->d_name, stage))
+            kill((pid_t)pid, SIGKILL);
+    }
+    if (d)
+        closedir(d);
+}
+
 /* ---- in one go --------------------------------------------------------- */
 
-static int watch(struct run *r, int timeout_ms, struct error *err)
+static int watch(struct run *r, int stop_fd, int timeout_ms, struct error *err)
 {
     int64_t end = mono_us() + (int64_t)timeout_ms * 1000;
 
     for (;;) {
-        struct pollfd p[2] = {{.fd = run_pidfd(r), .events = POLLIN},
+        struct pollfd p[3] = {{.fd = run_pidfd(r), .events = POLLIN},
+                              {.fd = stop_fd, .events = POLLIN},
                               {.fd = run_out(r), .events = POLLIN}};
         int64_t left = (end - mono_us()) / 1000;
 
         if (left <= 0)
             return error_set(err, ETIMEDOUT,
                              "the runner did not end within %d ms", timeout_ms);
-        if (poll(p, 2, (int)left) < 0 && errno != EINTR)
+        if (poll(p, 3, (int)left) < 0 && errno != EINTR)
             return error_set(err, errno, "could not wait: %s", strerror(errno));
         run_read(r);
         if (p[0].revents)
             return 0;
+        if (p[1].revents)
+            return error_set(err, ECANCELED, "told to end");
     }
 }
 
@@ -540,7 +586,7 @@ int run_wait(const struct run_place *place, enum run_call call,
 
     if (!r)
         return -1;
-    rc = watch(r, timeout_ms, err);
+    rc = watch(r, place->stop_fd, timeout_ms, err);
     if (rc < 0)
         run_kill(r);
     run_reap(r, out);

@@ -34,6 +34,7 @@ struct run_place {
     const char *stage;             /* shown as /fallow */
     const char *cgroup;            /* a cgroup v2 directory of ours, or NULL */
     struct run_limits limits;
+    int stop_fd; /* readable = told to end: breaks off run_wait; -1 = none */
 };
 
 struct run_spec {
@@ -88,9 +89,14 @@ void run_reap(struct run *r, struct run_outcome *out);
 /* Kill it if need be, and free.  NULL is allowed. */
 void run_destroy(struct run *r);
 
-/* Start, read and wait, up to timeout_ms (errno ETIMEDOUT): for describe,
- * list and selftest.  *text, when not NULL, is allocated.  0, or -1 when it
- * did not end well.
+/* End what a worker that was killed left behind under this stage: a sandbox
+ * half set up when its parent died waits for ever.
+ */
+void run_sweep(const char *stage);
+
+/* Start, read and wait, up to timeout_ms (errno ETIMEDOUT) or until stop_fd is
+ * readable (ECANCELED): for describe, list, selftest and calibration.  *text,
+ * when not NULL, is allocated.  0, or -1 when it did not end well.
  */
 int run_wait(const struct run_place *place, enum run_call call,
              const struct run_spec *spec, int timeout_ms, char **text,

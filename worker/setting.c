@@ -114,6 +114,24 @@ static int take_option(struct setting *s, struct overrides *o, int c,
     }
 }
 
+/* A sandbox is shown directories by absolute paths. */
+static int make_absolute(char **path, struct error *err)
+{
+    char *here, *whole;
+
+    if (**path == '/')
+        return 0;
+    here = getcwd(NULL, 0);
+    whole = here ? file_path(here, *path) : NULL;
+    free(here);
+    if (!whole)
+        return error_set(err, errno, "could not find the current directory: %s",
+                         strerror(errno));
+    free(*path);
+    *path = whole;
+    return 0;
+}
+
 static int parse(struct setting *s, struct overrides *o, int argc, char **argv,
                  struct error *err)
 {
@@ -135,9 +153,8 @@ static int parse(struct setting *s, struct overrides *o, int argc, char **argv,
     if (optind < argc)
         return error_set(err, EINVAL, "\"%s\" is one word too many",
                          argv[optind]);
-    if (!s->state)
-        return error_set(err, EINVAL, "--state is missing");
-    return 0;
+    return s->state ? make_absolute(&s->state, err)
+                    : error_set(err, EINVAL, "--state is missing");
 }
 
 /* The file's keys; the command line is laid over them as a second text. */
