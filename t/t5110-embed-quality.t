@@ -4,7 +4,7 @@
 . "$(dirname "$0")/tap.sh"
 export FALLOW_PLUGIN_DIR=$builddir/plugins
 runner=$builddir/worker/fallow-runner
-golden=$srcdir/t/fixtures/embed/minilm-glosses.s8
+golden=$srcdir/t/fixtures/embed/minilm-glosses.bin
 glosses=f255ed827cd9b93244a24aa3086047e02862b83967f8aba32ec419324f437c4a
 weights=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
 

@@ -75,4 +75,4 @@ t_embed_quality_SOURCES = t/embed-quality.c
 t_embed_quality_LDADD = $(COMMON_LIBS) -lm
 TESTS_SH += t/t5110-embed-quality.t
 EXTRA_DIST += t/embed-glosses contrib/embed-goldens \
-	t/fixtures/embed/minilm-glosses.s8
+	t/fixtures/embed/minilm-glosses.bin
