@@ -2,7 +2,9 @@
 /* fallow.c - fallow(1): finds the subcommand and calls it */
 #include "config.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sched/cmd/cmd.h"
@@ -36,7 +38,7 @@ static const struct command commands[] = {
 
 static void print_usage(FILE *out)
 {
-    fputs("usage: fallow COMMAND [WORDS...]\n"
+    fputs("usage: fallow [--state DIR] [--conf FILE] COMMAND [WORDS...]\n"
           "       fallow COMMAND --help\n"
           "       fallow --version\n"
           "\n"
@@ -44,6 +46,15 @@ static void print_usage(FILE *out)
           out);
     for (const struct command *c = commands; c->name; c++)
         fprintf(out, "  %-16s %s\n", c->name, c->summary);
+}
+
+/* Options before the command, for commands that have them not. */
+static bool take_global(const char *option, const char *value)
+{
+    if (strcmp(option, "--state") == 0)
+        return setenv("FALLOW_STATE", value, 1) == 0;
+    return strcmp(option, "--conf") == 0 &&
+           setenv("FALLOW_CONF", value, 1) == 0;
 }
 
 int main(int argc, char **argv)
@@ -64,6 +75,10 @@ int main(int argc, char **argv)
     }
     if (layout_environment(&err) < 0)
         return cmd_failed("fallow", &err);
+    while (argc > 3 && take_global(argv[1], argv[2])) {
+        argv += 2;
+        argc -= 2;
+    }
     for (const struct command *c = commands; c->name; c++)
         if (strcmp(argv[1], c->name) == 0)
             return c->main(argc - 1, argv + 1);
