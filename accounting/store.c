@@ -153,6 +153,26 @@ static int begin_epoch(struct store *s, struct error *err)
     return 0;
 }
 
+/* Every statement of a batch finds its rows by an index and should keep doing
+ * so: a plan made while a table was small must not scan it when it has grown.
+ */
+static int fix_plans(PGconn *conn, struct error *err)
+{
+    static const char *const settings[] = {
+        "SET jit = off",
+        "SET plan_cache_mode = force_generic_plan",
+        "SET enable_seqscan = off",
+        "SET enable_hashjoin = off",
+        "SET enable_mergejoin = off",
+        "SET client_connection_check_interval = 5000",
+    };
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        if (run(conn, settings[i], err) < 0)
+            return -1;
+    return 0;
+}
+
 static int settle_in(struct store *s, const char *schema_dir, int64_t wait_us,
                      struct error *err)
 {
@@ -164,10 +184,8 @@ static int settle_in(struct store *s, const char *schema_dir, int64_t wait_us,
         take_lock(s->conn, wait_us, err) < 0 ||
         store_apply_schema(s->conn, schema_dir, err) < 0 ||
         run(s->conn, "SET ROLE fallow_ctl", err) < 0 ||
-        run(s->conn, "SET client_connection_check_interval = 5000", err) < 0 ||
-        run(s->conn, "SET jit = off", err) < 0 ||
-        run(s->conn, "SET plan_cache_mode = force_generic_plan", err) < 0 ||
-        begin_epoch(s, err) < 0 || store_prepare_all(s->conn, err) < 0)
+        fix_plans(s->conn, err) < 0 || begin_epoch(s, err) < 0 ||
+        store_prepare_all(s->conn, err) < 0)
         return -1;
     if (PQsetnonblocking(s->conn, 1) != 0 || !PQenterPipelineMode(s->conn))
         return error_set(err, EPROTO, "could not enter pipeline mode: %s",

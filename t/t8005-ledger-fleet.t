@@ -11,7 +11,7 @@ for seed in ${FLEET_SEEDS:-1 5 6}; do
 		"$builddir/t/ledger-tape" "$(conn fleet$seed)" "$schema" \
 			tape >played && cat played &&
 		grep "^[1-9][0-9]* batches played" played'
-	test_expect_success "seed $seed: a fresh core starts from what was kept" '
+	test_expect_success "seed $seed: a fresh core starts from it" '
 		grep "^[1-9][0-9]* records restored" played'
 	test_expect_success "seed $seed: nothing is broken" '
 		ledger fleet$seed audit >out || { cat out; false; }'

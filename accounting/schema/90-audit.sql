@@ -239,11 +239,11 @@ UNION ALL SELECT 'I21', 'credits earned are the credits of verified work',
                 FROM line WHERE credit_micro > 0 GROUP BY 1, 2) b
      USING (party_id, unit)
     WHERE coalesce(q.amount, 0) <> coalesce(b.amount, 0))
-UNION ALL SELECT 'I22', 'no verified window holds a wrong or unanswered item',
-  (SELECT count(*) FROM cell.work_window w
-    WHERE w.state = 3 AND (w.wrong > 0 OR EXISTS (
-      SELECT FROM cell.draw d WHERE d.job_id = w.job_id
-         AND d.window_id = w.window_id AND d.state IN (1, 3, 5))))
+UNION ALL SELECT 'I22', 'no paid task holds a wrong or unanswered item',
+  (SELECT count(*) FROM cell.draw d
+     JOIN cell.task t USING (job_id, task, attempt, window_id)
+     JOIN cell.work_window w USING (window_id)
+    WHERE d.state IN (1, 3, 5) AND t.state = 2 AND w.state = 3)
 UNION ALL SELECT 'I23', 'nobody checked work of his own beneficial owner',
   (SELECT count(*) FROM cell.draw d
      JOIN cell.worker k ON k.worker_id = d.checker_id AND NOT k.referee
