@@ -122,6 +122,7 @@ static void audit_tasks(struct sim *s, struct rec_window *seen)
             seen[task->window_id].units += task->units;
             s->out.bad_items += r->wrong;
             s->out.done_tasks++;
+            s->out.checked_tasks += j->drawn[t];
         }
         s->out.done_items += (uint64_t)j->r.tasks_done * j->r.items_per_task;
         s->out.checked_items += j->r.checked_items;

@@ -56,6 +56,7 @@ struct plan {
     int64_t faults_us;  /* then the world behaves */
     int64_t bound_us;   /* and then all jobs end within this */
     bool cancels;       /* some jobs are cancelled */
+    bool exact;         /* sizes are as given, the last workers lie */
     bool verbose;
     FILE *tape; /* committed batches go here, see tape_write */
 };
@@ -163,6 +164,7 @@ struct store_job {
     struct rec_job r;
     struct rec_task *tasks;        /* state 0 = no row */
     struct store_result **results; /* per task, newest first */
+    bool *drawn;                   /* per task: an item of it was drawn */
 };
 
 struct store {
@@ -260,6 +262,13 @@ struct sim {
     bool failed;
     char why[512];
 };
+
+/* ---- rivals.c -------------------------------------------------------- */
+
+/* What each strategy earns against honesty; returns 0, or 1 when a promise of
+ * doc/bench.md is broken.
+ */
+int rivals(unsigned seeds, bool verbose);
 
 /* One run; returns false and s->why on failure. */
 bool sim_run(struct sim *s, const struct plan *plan);

@@ -102,8 +102,11 @@ static int usage(FILE *out)
 {
     fprintf(out, "usage: fleet [--seed N | --seeds N] [--workers N] "
                  "[--verbose] [--tape FILE]\n"
+                 "       fleet --adversaries [--seeds N]\n"
                  "Runs the cell's core under a simulated fleet, one run per "
-                 "seed from 1, or the one seed given.\n");
+                 "seed from 1, or the one seed given.\n"
+                 "With --adversaries prints what each strategy earns against "
+                 "honesty.\n");
     return out == stdout ? 0 : 2;
 }
 
@@ -115,13 +118,14 @@ int main(int argc, char **argv)
         {"workers", required_argument, NULL, 'w'},
         {"verbose", no_argument, NULL, 'v'},
         {"tape", required_argument, NULL, 't'},
+        {"adversaries", no_argument, NULL, 'a'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     uint64_t first = 1, n = 200, bad = 0;
     struct outcome sum = {0};
     unsigned workers = 0;
-    bool verbose = false;
+    bool verbose = false, adversaries = false;
     FILE *tape = NULL;
     int opt;
 
@@ -141,9 +145,12 @@ int main(int argc, char **argv)
                 return 2;
             }
             break;
+        case 'a': adversaries = true; break;
         case 'h': return usage(stdout);
         default: return usage(stderr);
         }
+    if (adversaries)
+        return rivals(n == 200 ? 3 : (unsigned)n, verbose);
     for (uint64_t i = 0; i < n; i++)
         bad += !run_seed(first + i, workers, verbose, tape, &sum);
     printf("# %" PRIu64 " seeds, %" PRIu64 " failed; %ju steps, %ju restarts, "

@@ -78,6 +78,7 @@ static void put_job(struct store *st, struct rec_job *r)
     } else {
         j->tasks = must_alloc(r->tasks * sizeof(*j->tasks));
         j->results = must_alloc(r->tasks * sizeof(struct store_result *));
+        j->drawn = must_alloc(r->tasks * sizeof(*j->drawn));
     }
     j->r = *r;
     r->task_units = NULL; /* now the store's */
@@ -174,6 +175,7 @@ static void put_other(struct sim *s, struct store *st, struct record *r)
     case REC_CHECK:
         *(struct rec_check *)AT(st->checks, st->n_checks, r->check.check_id) =
             r->check;
+        st->jobs[r->check.job_id].drawn[r->check.task] = true;
         break;
     case REC_BILLING:
         b = AT(st->billings, st->n_billings, r->billing.billing_id);
@@ -328,6 +330,7 @@ void store_free(struct store *st)
             }
         free(j->tasks);
         free(j->results);
+        free(j->drawn);
         free((void *)(uintptr_t)j->r.task_units);
     }
     for (size_t i = 0; i < st->transfers.cap; i++)

@@ -335,6 +335,11 @@ static struct event a_job(struct sim *s, int64_t party, int64_t next_id,
     r->tasks = 1 + (uint32_t)below(s, s->plan.tasks_max);
     r->items =
         (uint64_t)r->tasks * r->items_per_task - below(s, r->items_per_task);
+    if (s->plan.exact) {
+        r->tasks = s->plan.tasks_max;
+        r->items_per_task = s->plan.items_max;
+        r->items = (uint64_t)r->tasks * r->items_per_task;
+    }
     r->nice = (int32_t)below(s, 3);
     *units = NULL;
     if (next_id % 2) {
@@ -393,8 +398,12 @@ static void submit(struct sim *s, void *arg, int64_t n)
     free(units);
 }
 
-static enum strategy pick_strategy(struct sim *s)
+static enum strategy pick_strategy(struct sim *s, unsigned i)
 {
+    if (s->plan.exact)
+        return i * 100 > s->plan.workers * (100 - s->plan.liars_pct)
+                   ? (enum strategy)s->plan.only
+                   : HONEST;
     if (below(s, 100) >= s->plan.liars_pct)
         return HONEST;
     if (s->plan.only >= 0)
@@ -409,16 +418,20 @@ static void add_agent(struct sim *s, unsigned i)
     a->index = i;
     a->referee = i == 0;
     /* the first three are honest: somebody has to do the work */
-    a->strategy = i < 4 ? HONEST : pick_strategy(s);
+    a->strategy = i < 4 ? HONEST : pick_strategy(s, i);
     a->cores = 1 + (uint32_t)below(s, 2);
     a->speed = 20 + (int64_t)below(s, 60);
+    if (s->plan.exact) {
+        a->cores = 1;
+        a->speed = 50;
+    }
     a->party_id = 1;
     if (!a->referee) {
         a->party_id = add_party(s, "owner", i);
         s->of_party[a->party_id] = a->strategy;
         s->out.n[a->strategy]++;
     } else {
-        a->speed = 400;
+        a->speed = s->plan.exact ? 4000 : 400;
     }
     a->worker_id = add_worker(s, a->party_id, a->referee);
     if (a->strategy == SELF) {
@@ -464,6 +477,12 @@ static void populate(struct sim *s)
                 who = s->puppet[s->agents[k].party_id];
         sim_at(s, s->now + (int64_t)below(s, 600) * SEC, submit, NULL, who);
     }
+    for (unsigned k = 0; k < s->n_agents && s->plan.exact; k++)
+        if (s->agents[k].strategy == SELF) { /* each its own customer */
+            s->plan.jobs++;
+            sim_at(s, s->now + SEC, submit, NULL,
+                   s->puppet[s->agents[k].party_id]);
+        }
     if (s->plan.restart_us)
         sim_at(s,
                s->now + (int64_t)below(s, (uint64_t)s->plan.restart_us) +
