@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* job.c - a submission from its quote to its end (doc/2-states.md)
+/* job.c - a submission from its quote to its end (doc/10-states.md)
  *
  * submitted = queued + leased + done + failed + cancelled, always.  A job is
  * delivered when nothing is queued or leased, and ends when all its windows

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trust.c - parties, workers, standing, and how often to check (doc/7)
+/* trust.c - parties, workers, standing, and how often to check (doc/9)
  *
  * Standing is earned by tasks in verified, priced windows and by nothing else.
  * Only owners with standing check others; a new identity is checked at q = 1.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verify.c - drawn items, their second computation, and verdicts (doc/7)
+/* verify.c - drawn items, their second computation, and verdicts (doc/9)
  *
  * Draws follow PRF(day key, cell ‖ job ‖ task ‖ attempt ‖ worker ‖ root), made
  * after the root was committed, so that they can be recomputed by anybody who

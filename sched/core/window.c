@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* window.c - tasks of one worker in one job that verify together (doc/7)
+/* window.c - tasks of one worker in one job that verify together (doc/9)
  *
  * Escrow follows the priced units of an open window, floored once: what is in
  * an owner's escrow account is the sum of amount over windows not yet closed.
