@@ -47,3 +47,11 @@ sched_gate_test_limit_t_SOURCES = sched/gate/test/limit.c \
 sched_gate_test_limit_t_LDADD = $(COMMON_LIBS)
 sched_gate_test_chaos_t_SOURCES = sched/gate/test/chaos.c $(gate_harness)
 sched_gate_test_chaos_t_LDADD = $(gate_harness_libs)
+
+noinst_PROGRAMS += sched/gate/test/mkcert
+sched_gate_test_mkcert_SOURCES = sched/gate/test/mkcert.c
+sched_gate_test_mkcert_LDADD = $(COMMON_LIBS)
+check_PROGRAMS += common/test/cert.t
+common_test_cert_t_SOURCES = common/test/cert.c t/tap.h
+common_test_cert_t_LDADD = $(COMMON_LIBS)
+TESTS_SH += t/t4000-gate.t
