@@ -19,6 +19,8 @@
 struct proofs {
     struct call *call;
     json_t *a;
+    struct rec_verdict *v; /* with bytes of their own */
+    size_t n;
 };
 
 /* One verdict and the commitment it is about. */
@@ -129,10 +131,32 @@ static int with_result(void *arg, const struct rec_result *r, struct error *err)
     return 0;
 }
 
-static int one_verdict(void *arg, const struct rec_verdict *v,
-                       struct error *err)
+/* The store reads one thing at a time: first the verdicts, then what each is
+ * about.
+ */
+static int keep_verdict(void *arg, const struct rec_verdict *v,
+                        struct error *err)
 {
     struct proofs *p = arg;
+    struct rec_verdict *more = reallocarray(p->v, p->n + 1, sizeof(*more));
+    uint8_t *bytes = malloc(v->expected_len + 1u);
+
+    if (more)
+        p->v = more;
+    if (!more || !bytes) {
+        free(bytes);
+        return error_set(err, ENOMEM, "out of memory");
+    }
+    if (v->expected_len)
+        memcpy(bytes, v->expected, v->expected_len);
+    p->v[p->n] = *v;
+    p->v[p->n++].expected = bytes;
+    return 0;
+}
+
+static int prove(struct proofs *p, const struct rec_verdict *v,
+                 struct error *err)
+{
     struct making m = {p, v, NULL};
 
     if (store_result(p->call->ctl->store, v->job_id, v->task, v->epoch,
@@ -145,13 +169,19 @@ static int one_verdict(void *arg, const struct rec_verdict *v,
 
 void evidence_reply(struct call *call, int64_t job_id)
 {
-    struct proofs p = {call, json_array()};
+    struct proofs p = {.call = call, .a = json_array()};
     struct error err;
+    int rc = store_verdicts(call->ctl->store, job_id, keep_verdict, &p, &err);
 
-    if (store_verdicts(call->ctl->store, job_id, one_verdict, &p, &err) < 0) {
+    for (size_t i = 0; rc == 0 && i < p.n; i++)
+        rc = prove(&p, &p.v[i], &err);
+    for (size_t i = 0; i < p.n; i++)
+        free((void *)(uintptr_t)p.v[i].expected);
+    free(p.v);
+    if (rc == 0) {
+        call_json(call, 200, json_pack("{s:o}", "verdicts", p.a));
+    } else {
         json_decref(p.a);
         call_refuse(call, EAGAIN, err.text);
-        return;
     }
-    call_json(call, 200, json_pack("{s:o}", "verdicts", p.a));
 }

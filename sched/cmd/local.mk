@@ -52,7 +52,8 @@ check_PROGRAMS += sched/cmd/test/columns.t
 sched_cmd_test_columns_t_SOURCES = sched/cmd/test/columns.c t/tap.h
 sched_cmd_test_columns_t_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
 
-TESTS_SH += t/t1200-sbatch.t t/t7100-evidence.t t/t9000-first-light.t
+TESTS_SH += t/t1200-sbatch.t t/t7100-evidence.t t/t9000-first-light.t \
+	t/t9010-liar.t
 dist_man_MANS += doc/man/fallow-audit.1 doc/man/fallow-explain.1 \
 	doc/man/fallow-sacct.1 doc/man/fallow-scancel.1 \
 	doc/man/fallow-scontrol.1 doc/man/fallow-sinfo.1 \
