@@ -48,16 +48,12 @@ json_t *message_parse(const void *text, size_t len, struct error *err)
 
 char *message_text(const json_t *j, size_t *len)
 {
-    size_t n = json_dumpb(j, NULL, 0, JSON_COMPACT);
-    char *s = n ? malloc(n + 1) : NULL;
+    char *s = json_dumps(j, JSON_COMPACT);
 
-    if (!s) {
+    if (s)
+        *len = strlen(s);
+    else
         errno = ENOMEM;
-        return NULL;
-    }
-    json_dumpb(j, s, n, JSON_COMPACT);
-    s[n] = '\0';
-    *len = n;
     return s;
 }
 

@@ -85,7 +85,7 @@ test_expect_success "when a controller comes, it is asked" '
 if grep -q "define FALLOW_SANITIZED" "$builddir/config.h"; then
 	test_skip "a filter holds it to what it needs" "built with a sanitizer"
 elif ! grep -q "define HAVE_SECCOMP" "$builddir/config.h"; then
-	test_skip "a filter holds it to what it needs" "built without libseccomp"
+	test_skip "a filter holds it to what it needs" "no libseccomp"
 else
 	test_expect_success "a filter holds it to what it needs" '
 		grep "^Seccomp:.*2" /proc/$pid/status &&
@@ -117,8 +117,8 @@ test_expect_success "SIGTERM ends it with 0" '
 start --reuse-port
 port1=$port
 test_expect_success "two gates share a port and a controller" '
-	"$gate" --reuse-port --listen "127.0.0.1:$port1" --cert server.pem \
-		--key server.key --ctld ctld.sock 2>second.log & second=$! &&
+	"$gate" --reuse-port --listen "127.0.0.1:$port1" --ctld ctld.sock \
+		--cert server.pem --key server.key 2>second.log & second=$! &&
 	for i in $(seq 100); do
 		! grep -q "connected to" second.log || break
 		sleep 0.1
