@@ -5,7 +5,8 @@ libaccounting_a_SOURCES = \
 	accounting/report.c accounting/report.h accounting/statement.c \
 	accounting/store.h accounting/store_impl.h accounting/store.c \
 	accounting/store_batch.c accounting/store_read.c \
-	accounting/store_rows.c accounting/store_schema.c
+	accounting/store_rows.c accounting/store_schema.c \
+	accounting/store_text.c
 libaccounting_a_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
 
 ACCOUNTING_LIBS = libaccounting.a $(COMMON_LIBS) $(PQ_LIBS)

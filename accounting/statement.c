@@ -103,11 +103,13 @@ static json_t *statement_build(PGconn *conn, const struct report_ask *ask,
 static void print_period(FILE *out, const json_t *doc)
 {
     const json_t *p = json_object_get(doc, "period");
+    int64_t since = report_int(p, "since_us"),
+            until = report_int(p, "until_us");
     char a[32], b[32];
 
     fprintf(out, "period      %s to %s\n",
-            report_time(report_int(p, "since_us"), a),
-            report_time(report_int(p, "until_us"), b));
+            since > 0 ? report_time(since, a) : "the beginning",
+            until < INT64_MAX ? report_time(until, b) : "now");
 }
 
 static void print_tariff(FILE *out, const json_t *o)

@@ -6,6 +6,7 @@
  * store_rows.c    the columns of every record: encode and decode
  * store_batch.c   records collected for one commit
  * store_read.c    reading back
+ * store_text.c    names as PostgreSQL takes them
  */
 #ifndef FALLOW_ACCOUNTING_STORE_IMPL_H
 #define FALLOW_ACCOUNTING_STORE_IMPL_H
@@ -150,6 +151,11 @@ int rows_encode(const struct table *t, const void *v, uint32_t n,
  */
 int row_decode(const struct table *t, const PGresult *res, int row, int col,
                void *out, void **scratch, struct error *err);
+
+/* Make n bytes UTF-8: what is none becomes '?', byte by byte.  A name cut off
+ * in the middle of a character must not make PostgreSQL refuse a whole commit.
+ */
+void store_clean_text(uint8_t *s, size_t n);
 
 /* An integer column of 1, 2, 4 or 8 bytes in binary form; NULL is 0. */
 int64_t pg_int(const PGresult *res, int row, int col);

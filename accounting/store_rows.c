@@ -373,6 +373,9 @@ static int put_value(const struct column *c, const char *row, uint8_t *out,
     switch (c->kind) {
     case COL_BOOL: out[0] = row[c->at] ? 1 : 0; return 0;
     case COL_TEXT:
+        memcpy(out, row + c->at, len);
+        store_clean_text(out, len);
+        return 0;
     case COL_UUID:
     case COL_HASH:
     case COL_HASH0: memcpy(out, row + c->at, len); return 0;

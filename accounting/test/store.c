@@ -557,6 +557,41 @@ static void test_reading(struct store *s)
     like(err.text, "enough", "with its own error");
 }
 
+static int take_name(void *arg, const struct record *r, struct error *e)
+{
+    (void)e;
+    if (r->type == REC_PARTY && r->party.party_id == 9)
+        snprintf(arg, NAME_MAX_LEN + 1, "%s", r->party.name);
+    return 0;
+}
+
+/* What a customer or an owner may have sent, and what is kept of it. */
+static void test_names(struct store *s)
+{
+    static const char *const names[][2] = {
+        {"'); DROP TABLE cell.job; --", "'); DROP TABLE cell.job; --"},
+        {"$1 {\"a\",NULL} \\x00 %s", "$1 {\"a\",NULL} \\x00 %s"},
+        {"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
+         "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"cut \xe2\x82", "cut ??"},
+        {"\xff\xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80", "??? ??? ????"},
+        {"\x80\xc3", "??"},
+        {"tab\tline\n\x01", "tab\tline\n\x01"},
+    };
+    char got[NAME_MAX_LEN + 1];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct record r = {REC_PARTY,
+                           .party = {.party_id = 9, .beneficial_owner = 9}};
+
+        snprintf(r.party.name, sizeof(r.party.name), "%s", names[i][0]);
+        is_int(put_commit(s, &r, 1), STORE_COMMITTED, "hostile name %zu", i);
+        got[0] = '\0';
+        store_load(s, NOW, 1, take_name, got, &err);
+        is_str(got, names[i][1], "is kept as text");
+    }
+}
+
 int main(void)
 {
     const char *conninfo = pg_start(), *src = getenv("srcdir");
@@ -574,6 +609,7 @@ int main(void)
     test_round_trip(s);
     test_update(s);
     test_reading(s);
+    test_names(s);
     test_refusals(s);
     test_committed(s, conninfo);
     test_fence(conninfo);
