@@ -26,3 +26,18 @@ t_bench_core_LDADD = $(CORE_LIBS)
 BENCHES += bench-core
 bench-core: t/bench/core
 	t/bench/core
+
+EXTRA_PROGRAMS += t/bench/embed128
+t_bench_embed128_SOURCES = t/bench/embed128.c \
+	plugins/work/embed_engines.c plugins/work/embed_engines.h
+t_bench_embed128_LDADD = $(EMBED_LIBS) $(COMMON_LIBS) -ldl
+if HAVE_ONEDNN
+EXTRA_PROGRAMS += t/bench/gemm
+t_bench_gemm_SOURCES = kernels/embed/bench/gemm.c
+t_bench_gemm_LDADD = $(ONEDNN_LIBS)
+bench_gemm = t/bench/gemm
+endif
+BENCHES += bench-embed
+EXTRA_DIST += t/bench/embed t/bench/embed-onnx
+bench-embed: all t/bench/embed128 $(bench_gemm)
+	@$(prove_env) bash $(abs_top_srcdir)/t/bench/embed
