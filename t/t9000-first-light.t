@@ -34,7 +34,8 @@ test_expect_success "a second fallow up starts nothing" '
 	up >log && test "$(grep -c "runs already" log)" -eq 7 &&
 	! grep "started\|play money" log'
 test_expect_success "secrets are readable by their owner alone" '
-	for f in client.conf admin.token cell.key tls/ca.key tls/server.key; do
+	for f in client.conf ctl/admin.token ctl/cell.key tls/ca.key \
+		tls/server.key; do
 		test "$(stat -c %a "$FALLOW_STATE/$f")" = 600 || return 1
 	done'
 test_expect_success "the workers are idle" '

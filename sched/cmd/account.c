@@ -3,7 +3,6 @@
 #include "sched/cmd/account.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -121,28 +120,6 @@ int account_enter(const void *account)
 int account_give(const struct account *a, const char *path, struct error *err)
 {
     if (a->other && lchown(path, a->uid, a->gid) < 0)
-        return error_set(err, errno, "could not give %s to %s: %s", path,
-                         a->name, strerror(errno));
-    return 0;
-}
-
-/* nftw has no argument of its own. */
-static _Thread_local const struct account *giving;
-
-static int give_one(const char *path, const struct stat *st, int type,
-                    struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return lchown(path, giving->uid, giving->gid);
-}
-
-int account_give_tree(const struct account *a, const char *path,
-                      struct error *err)
-{
-    giving = a;
-    if (a->other && nftw(path, give_one, 16, FTW_PHYS) < 0)
         return error_set(err, errno, "could not give %s to %s: %s", path,
                          a->name, strerror(errno));
     return 0;

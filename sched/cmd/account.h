@@ -32,9 +32,7 @@ int account_find(struct account *a, bool make, struct error *err);
  */
 int account_enter(const void *account);
 
-/* Give it a file or directory; with a tree, all below too. */
+/* Give it a file or directory that nobody else can have replaced by now. */
 int account_give(const struct account *a, const char *path, struct error *err);
-int account_give_tree(const struct account *a, const char *path,
-                      struct error *err);
 
 #endif

@@ -28,8 +28,8 @@ static int name_files(struct cellstate *s, struct error *err)
     } files[] = {
         {&s->cell_conf, "cell.conf"},
         {&s->client_conf, "client.conf"},
-        {&s->admin_token, "admin.token"},
-        {&s->cell_key, "cell.key"},
+        {&s->admin_token, "ctl/admin.token"},
+        {&s->cell_key, "ctl/cell.key"},
         {&s->tls, "tls"},
         {&s->ca_pem, "tls/ca.pem"},
         {&s->server_pem, "tls/server.pem"},
@@ -37,7 +37,7 @@ static int name_files(struct cellstate *s, struct error *err)
         {&s->blob, "blob"},
         {&s->schema, "share/fallow/schema"},
         {&s->plugins, "lib/fallow"},
-        {&s->port_file, "run/gate.port"},
+        {&s->port_file, "ctl/gate.port"},
     };
 
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
@@ -48,6 +48,7 @@ static int name_files(struct cellstate *s, struct error *err)
     return 0;
 }
 
+/* What root writes lies where nobody else can put links in its way. */
 static int make_dirs(const struct cellstate *s, struct error *err)
 {
     static const struct {
@@ -55,12 +56,12 @@ static int make_dirs(const struct cellstate *s, struct error *err)
         mode_t mode;
         bool give; /* the cell's user writes there */
     } dirs[] = {
-        {"run", 0755, true},  {"log", 0755, false},  {"tls", 0755, true},
-        {"blob", 0700, true}, {"jobs", 0700, false},
+        {"run", 0755, false},  {"log", 0755, false}, {"tls", 0755, false},
+        {"ctl", 0700, true},   {"blob", 0700, true}, {"workers", 0755, false},
+        {"jobs", 0700, false},
     };
 
-    if (scratch_mkdir(s->state, 0755, err) < 0 ||
-        account_give(&s->as, s->state, err) < 0)
+    if (scratch_mkdir(s->state, 0755, err) < 0)
         return -1;
     for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
         char *path = file_path(s->state, dirs[i].name);
@@ -254,8 +255,6 @@ int cellstate_write_conf(struct cellstate *s, struct error *err)
         rc = keep_policy(s, &text, err);
     if (rc == 0)
         rc = file_write(s->cell_conf, text, strlen(text), true, err);
-    if (rc == 0)
-        rc = account_give(&s->as, s->cell_conf, err);
     free(text);
     return rc;
 }
@@ -267,9 +266,6 @@ int cellstate_write_secret(const struct cellstate *s, const char *path,
     int rc = file_write(path, text, strlen(text), true, err);
 
     umask(old);
-    if (rc == 0 && chmod(path, 0600) < 0)
-        rc = error_set(err, errno, "could not chmod %s: %s", path,
-                       strerror(errno));
     return rc == 0 && give ? account_give(&s->as, path, err) : rc;
 }
 

@@ -4,12 +4,16 @@
  *   bin lib share   staged programs, kernels, schema
  *   pg              the PostgreSQL cluster
  *   tls             ca.pem, server.pem and their keys
+ *   ctl             admin.token, cell.key, gate.port: written by the daemons
  *   blob            inputs and results
  *   workers/NAME    one worker each
- *   run log         locks, port, and what daemons say
+ *   run log         locks, and what daemons say
  *   cell.conf       what the controller reads, written once
  *   client.conf     what commands read: url, ca, cell, token
  *   jobs            what clients keep (jobdir.h)
+ *
+ * pg, blob, ctl, server.key and each worker belong to the cell's user; all
+ * else to the caller, for root would write through links somebody else made.
  */
 #ifndef FALLOW_SCHED_CMD_CELLSTATE_H
 #define FALLOW_SCHED_CMD_CELLSTATE_H

@@ -133,7 +133,7 @@ static int write_in(const char *dir, const char *name, const char *text,
 {
     char *path = file_path(dir, name);
     int fd = path ? open(path,
-                         O_WRONLY | O_CREAT | O_CLOEXEC |
+                         O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
                              (append ? O_APPEND : O_TRUNC),
                          0600)
                   : -1;
@@ -196,6 +196,10 @@ int cluster_make(const char *state, const struct account *as, struct error *err)
     /* Half a cluster is no cluster: it gets its name when it is whole. */
     if (rc == 0)
         rc = scratch_remove(fresh, err);
+    if (rc == 0)
+        rc = scratch_mkdir(fresh, 0700, err);
+    if (rc == 0)
+        rc = account_give(as, fresh, err);
     if (rc == 0)
         rc = initdb(fresh, as, err);
     if (rc == 0 && rename(fresh, dir) < 0)

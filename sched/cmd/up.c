@@ -265,10 +265,6 @@ static int64_t online_cores(void)
 static int worker_dir(struct up *u, const char *name, char path[PATH_MAX],
                       struct error *err)
 {
-    snprintf(path, PATH_MAX, "%s/workers", u->cell.state);
-    if (scratch_mkdir(path, 0700, err) < 0 ||
-        account_give(&u->cell.as, path, err) < 0)
-        return -1;
     snprintf(path, PATH_MAX, "%s/workers/%s", u->cell.state, name);
     if (scratch_mkdir(path, 0700, err) < 0)
         return -1;
@@ -537,7 +533,7 @@ static int bring_up(struct up *u, struct error *err)
         u->workers = 1;
     if (staging_make(u->cell.state, err) < 0 ||
         cert_make(u->cell.tls, NULL, err) < 0 ||
-        account_give_tree(&u->cell.as, u->cell.tls, err) < 0 ||
+        account_give(&u->cell.as, u->cell.server_key, err) < 0 ||
         cellstate_write_conf(&u->cell, err) < 0)
         return -1;
     step_done(u, "programs", "staged in %s", u->cell.state);
