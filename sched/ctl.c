@@ -273,6 +273,8 @@ int ctl_conf_read(struct ctl_conf *conf, const char *path, struct error *err)
         {"speed_cap", CONF_RATIO, &w.speed_cap, million, 100 * million},
         {"referee_after", CONF_TIME, &p->referee_after_us, 0, 0},
         {"lease_min", CONF_TIME, &p->lease_min_us, 1, INT64_MAX / 4},
+        {"lease_unmeasured", CONF_TIME, &p->lease_unmeasured_us, 1,
+         INT64_MAX / 4},
         {"lease_max", CONF_TIME, &p->lease_max_us, 1, INT64_MAX / 4},
         {"lease_factor", CONF_INT, &w.lease_factor, 1, 1000},
         {"grace", CONF_TIME, &p->grace_us, 0, INT64_MAX / 4},

@@ -35,6 +35,7 @@ void cell_conf_default(struct cell_conf *c)
         .window_max_us = 24 * 3600 * SECOND,
         .forget_us = 300 * SECOND,
         .lease_min_us = 10 * SECOND,
+        .lease_unmeasured_us = 600 * SECOND,
         .lease_max_us = 3600 * SECOND,
         .lease_factor = 3,
         .grace_us = 5 * SECOND,

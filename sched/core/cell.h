@@ -61,6 +61,8 @@ struct cell_conf {
     int64_t window_max_us;        /* an open window is checked after: 24 h */
     int64_t forget_us;            /* an ended job leaves memory: 300 s */
     int64_t lease_min_us;         /* shortest lease: 10 s */
+    int64_t lease_unmeasured_us;  /* shortest where the worker has not yet
+                                   * measured its speed: 10 min */
     int64_t lease_max_us;         /* longest: 1 h */
     uint32_t lease_factor;        /* deadline = factor x estimate (3) */
     int64_t grace_us;             /* a result this late still counts: 5 s */

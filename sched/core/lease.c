@@ -246,12 +246,14 @@ static void live_time(struct cell *c, struct live *l, int64_t est_us)
     wait = w->queued_us / w->offer.cores;
     if (wait < est_us)
         wait = est_us;
+    wait = wait > INT64_MAX / 16 / c->conf.lease_factor
+               ? INT64_MAX / 16
+               : wait * c->conf.lease_factor;
+    if (est_us == 0 && wait < c->conf.lease_unmeasured_us)
+        wait = c->conf.lease_unmeasured_us;
     l->granted_us = c->now_us;
     l->deadline_us =
-        c->now_us + clamp(wait > INT64_MAX / 16 / c->conf.lease_factor
-                              ? INT64_MAX / 16
-                              : wait * c->conf.lease_factor,
-                          c->conf.lease_min_us, c->conf.lease_max_us);
+        c->now_us + clamp(wait, c->conf.lease_min_us, c->conf.lease_max_us);
     live_arm(c, l);
 }
 
