@@ -7,6 +7,7 @@ EXTRA_DIST += doc/4-wire.md
 EXTRA_DIST += doc/10-states.md
 EXTRA_DIST += doc/5-exactness.md
 EXTRA_DIST += doc/6-embed-input.md
+EXTRA_DIST += doc/11-worker.md
 EXTRA_DIST += doc/7-evidence.md
 EXTRA_DIST += doc/bench.md
 dist_man_MANS += doc/man/fallow-runner.8

@@ -56,3 +56,13 @@ check_PROGRAMS += worker/test/sandbox.t
 worker_test_sandbox_t_SOURCES = worker/test/sandbox.c t/tap.h
 worker_test_sandbox_t_LDADD = $(WORKER_LIBS)
 TESTS_SH += t/t5310-switch.t
+
+check_PROGRAMS += worker/test/journal.t worker/test/params.t \
+	worker/test/policy.t
+worker_test_journal_t_SOURCES = worker/test/journal.c t/tap.h
+worker_test_journal_t_LDADD = $(WORKER_LIBS)
+worker_test_params_t_SOURCES = worker/test/params.c t/tap.h
+worker_test_params_t_LDADD = $(WORKER_LIBS)
+worker_test_policy_t_SOURCES = worker/test/policy.c t/tap.h
+worker_test_policy_t_LDADD = $(WORKER_LIBS)
+TESTS_SH += t/t5320-crash.t

@@ -5,7 +5,7 @@
  * it must be the main one.  The caller polls run_out and run_pidfd, reads
  * when the first is ready and reaps when the second is.  Everything inside
  * sees only: /fallow (runner and plug-ins), /params and /task (input and
- * results); doc/7-worker.md.
+ * results); doc/11-worker.md.
  */
 #ifndef FALLOW_WORKER_RUN_H
 #define FALLOW_WORKER_RUN_H

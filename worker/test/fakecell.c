@@ -34,7 +34,7 @@
 
 #define CELL "fake"
 #define WORKER 7
-#define LEASE_US 20000000
+#define LEASE_US 8000000
 #define TASKS_MAX 4096
 #define BODY_CAP (4u << 20)
 

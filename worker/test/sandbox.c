@@ -7,6 +7,7 @@
 #include "plugins/sandbox/sandbox.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <grp.h>
@@ -193,6 +194,15 @@ static int prepare(const char *top)
     return machine ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type,
+                      struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
 int main(void)
 {
     const char *top = getenv("builddir");
@@ -214,6 +224,7 @@ int main(void)
     free(task);
     free(params);
     free(secret);
+    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     done_testing();
     return exit_status();
 }
