@@ -6,10 +6,10 @@
 # printed with the command that repeats it.
 . "$(dirname "$0")/tap.sh"
 fleet="$builddir/t/fleet/fleet"
-seeds=${FLEET_SEEDS:-200}
 
-test_expect_success "$seeds seeds end their jobs, pay once and balance" \
-	"'$fleet' --seeds $seeds"
+test_expect_success 'under every seed jobs end, are paid once, and books balance' '
+	"$fleet" ${FLEET_SEEDS:+--seeds $FLEET_SEEDS}
+'
 test_expect_success 'a seed repeats itself to the event' '
 	"$fleet" --seed 5 --verbose >one && "$fleet" --seed 5 --verbose >two &&
 	cmp one two && grep -q "lock-outs" one

@@ -290,6 +290,7 @@ static void flush(struct sim *s)
         return;
     t->flight = t->open;
     t->open = b;
+    free(t->leaving);
     t->leaving = t->waiting;
     t->n_leaving = t->n_waiting;
     t->cap_leaving = t->cap_waiting;

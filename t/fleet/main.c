@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - fleet: run the core under seeds; print the seed that fails */
+#include "config.h"
+
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,6 +9,12 @@
 #include <string.h>
 
 #include "t/fleet/fleet.h"
+
+#ifdef FALLOW_SANITIZED
+#define SEEDS 10 /* each takes ten times as long */
+#else
+#define SEEDS 200
+#endif
 
 static unsigned pick(struct rng *r, unsigned lo, unsigned hi)
 {
@@ -122,7 +130,7 @@ int main(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    uint64_t first = 1, n = 200, bad = 0;
+    uint64_t first = 1, n = SEEDS, bad = 0;
     struct outcome sum = {0};
     unsigned workers = 0;
     bool verbose = false, adversaries = false;
@@ -150,7 +158,7 @@ int main(int argc, char **argv)
         default: return usage(stderr);
         }
     if (adversaries)
-        return rivals(n == 200 ? 3 : (unsigned)n, verbose);
+        return rivals(n == SEEDS ? 3 : (unsigned)n, verbose);
     for (uint64_t i = 0; i < n; i++)
         bad += !run_seed(first + i, workers, verbose, tape, &sum);
     printf("# %" PRIu64 " seeds, %" PRIu64 " failed; %ju steps, %ju restarts, "
