@@ -71,7 +71,7 @@ static enum step finish(struct conn *c)
     if (!c->keep)
         return linger(c);
     c->state = HEAD;
-    conn_deadline(c, c->g->conf.idle_us);
+    conn_idle(c);
     return STEP_MORE;
 }
 

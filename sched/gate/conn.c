@@ -132,6 +132,16 @@ void conn_deadline(struct conn *c, int64_t us)
     wheel_set(&c->g->wheel, &c->deadline, c->g->now_ms + us / 1000);
 }
 
+void conn_idle(struct conn *c)
+{
+    const struct gate_conf *conf = &c->g->conf;
+    bool crowded = c->g->n_conns > conf->max_connections / 4 * 3;
+
+    conn_deadline(c, crowded && conf->header_us < conf->idle_us
+                         ? conf->header_us
+                         : conf->idle_us);
+}
+
 void conn_pace(struct conn *c)
 {
     c->pace_from_ms = c->g->now_ms;
@@ -269,7 +279,7 @@ static enum step shake_hands(struct conn *c)
     if (rc != 1)
         return STEP_WAIT;
     c->state = HEAD;
-    conn_deadline(c, c->g->conf.idle_us);
+    conn_idle(c);
     return STEP_MORE;
 }
 

@@ -61,6 +61,8 @@ struct conn {
 /* conn.c */
 void conn_run(struct conn *c);
 void conn_deadline(struct conn *c, int64_t us);
+/* It waits for a request; not for long when most connections are taken. */
+void conn_idle(struct conn *c);
 /* Bytes are moving: the deadline follows at the least rate allowed. */
 void conn_pace(struct conn *c);
 void conn_moved(struct conn *c, size_t n);
