@@ -16,6 +16,7 @@ workplugin_PROGRAMS += plugins/work/embed.so
 plugins_work_embed_so_SOURCES = plugins/work/embed.c plugins/work/work.h \
 	plugins/work/embed_engines.c plugins/work/embed_engines.h \
 	$(embed_split_sources)
-plugins_work_embed_so_LDFLAGS = $(work_plugin_flags)
+# stays mapped after dlclose: it holds a library that cannot be unloaded
+plugins_work_embed_so_LDFLAGS = $(work_plugin_flags) -Wl,-z,nodelete
 plugins_work_embed_so_LDADD = $(EMBED_LIBS) $(TOKENIZER_LIBS) \
 	$(COMMON_LIBS) -ldl

@@ -29,6 +29,7 @@
 
 typedef float vf __attribute__((vector_size(4 * WIDTH)));
 typedef int32_t vi __attribute__((vector_size(4 * WIDTH)));
+typedef uint32_t vu __attribute__((vector_size(4 * WIDTH)));
 typedef float vf_any
     __attribute__((vector_size(4 * WIDTH), aligned(4), may_alias));
 typedef int32_t vi_any
@@ -191,7 +192,7 @@ static inline vf to_float(vi a)
     }
 #endif
 
-static inline vi plus_int(vi a, vi b)
+static inline vu plus_int(vu a, vu b)
 {
     return a + b;
 }
@@ -199,7 +200,7 @@ static inline vi plus_int(vi a, vi b)
 TREE_ONE(tree_add, vf, float, plus)
 TREE_ONE(tree_least, vf, float, least)
 TREE_ONE(tree_most, vf, float, most)
-TREE_ONE(sum_int, vi, int32_t, plus_int)
+TREE_ONE(sum_int, vu, uint32_t, plus_int)
 TREE_ONE(max_int, vi, int32_t, most_int)
 TREE(tree_add, vf, float, plus)
 TREE(tree_least, vf, float, least)
@@ -214,9 +215,9 @@ static inline vi rounded(vf x)
     return (vi)(x + splat(EXACT_MAGIC));
 }
 
-static inline int32_t without_magic(int32_t sum, int n)
+static inline int32_t without_magic(uint32_t sum, int n)
 {
-    return (int32_t)((uint32_t)sum - (uint32_t)n * EXACT_MAGIC_BITS);
+    return (int32_t)(sum - (uint32_t)n * EXACT_MAGIC_BITS);
 }
 
 static inline vf exp2_255_wide(vf x)
@@ -227,7 +228,7 @@ static inline vf exp2_255_wide(vf x)
 
     p = p * f + splat(0x1.66c23ap+7f);
     p = p * f + splat(0x1.fe39dcp+7f);
-    return (vf)((vi)p + ((vi)t << 23));
+    return (vf)((vu)p + ((vu)t << 23));
 }
 
 static inline vf gelu_wide(vf x)
@@ -466,12 +467,12 @@ static inline void split_head(const float *y, const float *big, int head,
     int at = head * a->tp;
 
     for (int i = 0; i < a->t; i++, at++) {
-        vi sum = splat_int(0);
+        vu sum = (vu)splat_int(0);
 
         for (int j = 0; j < a->d; j += WIDTH) {
             vi kq = rounded(load(k + j) * kinv);
 
-            sum = sum + kq;
+            sum = sum + (vu)kq;
             store_bytes(a->k + at * a->d + j, kq);
             store_bytes(a->v + at * a->d + j, rounded(load(v + j) * vinv));
         }
@@ -522,7 +523,8 @@ static void softmax_wide(const int32_t *scores, int head,
 
     for (int i = 0; i < a->t; i++) {
         vf fi = splat(a->qstep[head * a->tp + i] * f);
-        vi big = load_int(scores) - load_int(kzero), sum = splat_int(0);
+        vi big = load_int(scores) - load_int(kzero);
+        vu sum = (vu)splat_int(0);
 
         for (int j = WIDTH; j < a->tp; j += WIDTH)
             big = most_int(big, load_int(scores + j) - load_int(kzero + j));
@@ -532,7 +534,7 @@ static void softmax_wide(const int32_t *scores, int head,
             vf y = most(to_float(d) * fi, splat(EMBED_EXPONENT_MIN));
             vi q = rounded(exp2_255_wide(y));
 
-            sum = sum + q;
+            sum = sum + (vu)q;
             store_bytes(p + j, q);
         }
         a->psum[head * a->tp + i] = without_magic(sum_int_one(sum), a->tp);
