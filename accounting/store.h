@@ -41,8 +41,9 @@ int32_t store_epoch(const struct store *s);
 
 /* Read every record a restart needs, in the order of enum record_type, calling
  * fn for each (strings valid during the call).  Ended jobs older than keep_us
- * before now_us, and their tasks, windows, results and checks, are left out;
- * bytes of a result are given only while its window is open or checking.
+ * before now_us are left out, and their tasks, windows and billing lines;
+ * of the checks come those without a last word.  Results and transfers are
+ * never among them: store_results and store_result read the former.
  * Stops with -1 when fn returns -1.
  */
 int store_load(struct store *s, int64_t now_us, int64_t keep_us,

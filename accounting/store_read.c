@@ -20,9 +20,9 @@
     " j.reserved, j.spent_amount, j.spent_fee, j.checked_items,"               \
     " j.caught_items, i.job_id, i.blobs, i.task_units"                         \
     " FROM cell.job j LEFT JOIN cell.job_input i USING (job_id)"
-#define RESULT_COLS(bytes)                                                     \
+#define RESULT_COLS                                                            \
     "r.job_id, r.task, r.epoch, r.attempt, r.worker_id, r.window_id, r.root,"  \
-    " r.root_units, r.root_bytes, r.n_items, r.units, r.blob, " bytes ","      \
+    " r.root_units, r.root_bytes, r.n_items, r.units, r.blob, r.bytes,"        \
     " r.map, r.received_us FROM cell.result r"
 #define VERDICT_COLS                                                           \
     "verdict_id, kind, worker_id, party_id, job_id, task, attempt, epoch,"     \
@@ -78,15 +78,6 @@ static const struct load loads[] = {
           " drawn, equal, wrong, busy_us, opened_us, closed_us"
           " FROM cell.work_window WHERE state IN (1, 2)"
           " OR job_id IN (SELECT job_id FROM kept) ORDER BY window_id"},
-    {REC_RESULT,
-     {TABLE_RESULT, -1},
-     true,
-     KEPT "SELECT " RESULT_COLS("CASE WHEN w.state IN (1, 2) THEN r.bytes "
-                                "END") " JOIN kept USING (job_id)"
-                                       " LEFT JOIN cell.work_window w ON "
-                                       "w.window_id = r.window_id"
-                                       " ORDER BY r.job_id, r.task, "
-                                       "r.epoch, r.attempt"},
     {REC_CHECK,
      {TABLE_CHECK, -1},
      true,
@@ -95,17 +86,18 @@ static const struct load loads[] = {
           " answer, checker_window_id, checker_job_id, checker_task,"
           " checker_attempt, checker_epoch, checker_position,"
           " drawn_us, answered_us FROM cell.draw JOIN kept USING (job_id)"
-          " ORDER BY job_id, check_id"},
+          " WHERE state IN (1, 3) ORDER BY job_id, check_id"},
     {REC_VERDICT,
      {TABLE_VERDICT, -1},
      false,
      "SELECT " VERDICT_COLS " ORDER BY verdict_id"},
     {REC_BILLING,
      {TABLE_BILLING, -1},
-     false,
-     "SELECT billing_id, window_id, job_id, owner, customer, purpose,"
-     " tariff_id, tasks, items, units, credit_micro, amount, fee, busy_us,"
-     " at_us FROM acct.billing ORDER BY billing_id"},
+     true,
+     KEPT "SELECT billing_id, window_id, job_id, owner, customer, purpose,"
+          " tariff_id, tasks, items, units, credit_micro, amount, fee,"
+          " busy_us, at_us FROM acct.billing WHERE job_id IS NULL"
+          " OR job_id IN (SELECT job_id FROM kept) ORDER BY billing_id"},
     {REC_SEQ,
      {TABLE_SEQ, -1},
      false,
@@ -367,18 +359,16 @@ int store_results(struct store *s, int64_t job_id, uint32_t first, uint32_t n,
 
     if (params_add(&p, v, 3, err) < 0)
         return -1;
-    return read_rows(
-        s, REC_RESULT,
-        "SELECT DISTINCT ON (r.task) " RESULT_COLS(
-            "r.bytes") " JOIN cell.task t ON t.job_id = r.job_id AND t.task = "
-                       "r.task"
-                       " AND t.window_id = r.window_id AND t.worker_id = "
-                       "r.worker_id"
-                       " AND t.state IN (2, 3)"
-                       " WHERE r.job_id = $1::bigint AND r.task >= $2::bigint"
-                       " AND r.task < $3::bigint"
-                       " ORDER BY r.task, r.epoch DESC, r.attempt DESC",
-        &p, &t, err);
+    return read_rows(s, REC_RESULT,
+                     "SELECT DISTINCT ON (r.task) " RESULT_COLS
+                     " JOIN cell.task t ON t.job_id = r.job_id"
+                     " AND t.task = r.task AND t.attempt = r.attempt"
+                     " AND t.window_id = r.window_id"
+                     " AND t.worker_id = r.worker_id AND t.state IN (2, 3)"
+                     " WHERE r.job_id = $1::bigint AND r.task >= $2::bigint"
+                     " AND r.task < $3::bigint"
+                     " ORDER BY r.task, r.epoch DESC",
+                     &p, &t, err);
 }
 
 int store_result(struct store *s, int64_t job_id, uint32_t task, int32_t epoch,
@@ -390,13 +380,11 @@ int store_result(struct store *s, int64_t job_id, uint32_t task, int32_t epoch,
 
     if (params_add(&p, v, 4, err) < 0)
         return -1;
-    return read_rows(
-        s, REC_RESULT,
-        "SELECT " RESULT_COLS(
-            "r.bytes") " WHERE r.job_id = $1::bigint"
-                       " AND r.task = $2::bigint AND r.epoch = $3::bigint"
-                       " AND r.attempt = $4::bigint",
-        &p, &t, err);
+    return read_rows(s, REC_RESULT,
+                     "SELECT " RESULT_COLS " WHERE r.job_id = $1::bigint"
+                     " AND r.task = $2::bigint AND r.epoch = $3::bigint"
+                     " AND r.attempt = $4::bigint",
+                     &p, &t, err);
 }
 
 int store_verdicts(struct store *s, int64_t job_id, verdict_fn fn, void *arg,

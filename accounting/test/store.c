@@ -376,6 +376,13 @@ static int look(void *arg, const struct record *r, struct error *e)
     return 0;
 }
 
+static int look_result(void *arg, const struct rec_result *res, struct error *e)
+{
+    const struct record r = {REC_RESULT, .result = *res};
+
+    return look(arg, &r, e);
+}
+
 static struct record transfer(uint8_t kind, int64_t dp, uint8_t d, int64_t cp,
                               uint8_t c, int64_t amount, int64_t ref,
                               uint64_t serial)
@@ -404,6 +411,11 @@ static void test_round_trip(struct store *s)
            "records of every type are committed together: %s", err.text);
     is_int(put_commit(s, &money, 1), STORE_COMMITTED, "and a transfer");
     is_int(store_load(s, NOW, 60000000, look, &v, &err), 0, "all are loaded");
+    is_int(v.count[REC_RESULT], 0, "but the results");
+    v.last = 0;
+    for (uint32_t t = 0; t < 2; t++)
+        is_int(store_result(s, 1, t, 1, 2 - t, look_result, &v, &err), 0,
+               "a result is read by its commitment");
     for (size_t i = 0; i < N_SAMPLE; i++)
         if (!v.found[i])
             ok(false, "sample %zu of type %d came back changed", i,
@@ -549,7 +561,7 @@ static void test_reading(struct store *s)
     is_int(f.len, 5, "with its bytes");
     f.n = 0;
     is_int(store_result(s, 1, 1, 1, 1, take_result, &f, &err), 0,
-           "one result is read by its commitment");
+           "the result of a task that is queued again is still there");
     is_int(f.n, 1, "once");
     is_int(store_jobs(s, 3, 0, 0, 0, 10, take_job, &newest, &err), -1,
            "a reader may stop early");
