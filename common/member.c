@@ -62,6 +62,15 @@ static const char *text_of(const json_t *o, const char *key, size_t *len,
     return json_string_value(v);
 }
 
+/* Names are printed on terminals: no C0 or C1 control character, no DEL. */
+static bool printable(const char *s)
+{
+    for (const uint8_t *p = (const uint8_t *)s; *p; p++)
+        if (*p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0))
+            return false;
+    return true;
+}
+
 int member_text(const json_t *o, const char *key, char *out, size_t cap,
                 struct error *err)
 {
@@ -70,6 +79,8 @@ int member_text(const json_t *o, const char *key, char *out, size_t cap,
 
     if (!s)
         return -1;
+    if (!printable(s))
+        return wrong(key, "a text without control characters", err);
     if (len >= cap)
         return error_set(err, EBADMSG,
                          "member \"%s\" has %zu bytes, at most %zu are allowed",
