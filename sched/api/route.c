@@ -9,8 +9,8 @@
 /* Who a route is for; anybody = authenticates by its body. */
 enum access { FOR_ANYBODY, FOR_USERS, FOR_WORKERS, FOR_BOTH, FOR_ADMIN };
 
-/* First match wins.  A path ending in '/' matches what begins with it, a
- * suffix then must match the end.
+/* First match wins.  A path ending in '/' is followed by one name, and then by
+ * the suffix alone.
  */
 static const struct route {
     const char *method, *path, *suffix;
@@ -54,7 +54,8 @@ static bool matches(const struct route *r, const char *path)
     if (r->path[n - 1] != '/')
         return strcmp(path, r->path) == 0;
     return len > n + s && strncmp(path, r->path, n) == 0 &&
-           strcmp(path + len - s, r->suffix) == 0;
+           strcmp(path + len - s, r->suffix) == 0 &&
+           !memchr(path + n, '/', len - n - s);
 }
 
 static const struct route *find_route(const char *method, const char *path)
