@@ -65,6 +65,8 @@ const struct answer *ctl_step(struct ctl *c, const struct event *ev)
 {
     int64_t now = ctl_now_us();
 
+    if (c->broken)
+        return NULL;
     effects_clear(&c->fx);
     if (cell_step(c->cell, ev, now, &c->rng, &c->fx) < 0 ||
         commit_put(c->commit, c->fx.records, c->fx.n_records) < 0) {

@@ -130,6 +130,8 @@ static int round_of(struct ctl *c, struct error *err)
     int64_t wait = run_timers(c, ctl_now_us()) - ctl_now_us();
     bool want_write = false;
 
+    if (c->broken)
+        return error_set(err, ENOMEM, "out of memory");
     if (c->commit && commit_pump(c->commit, err) < 0)
         return -1;
     n = gates = gates_poll_fill(c->gates, v, POLL_MAX - 1);

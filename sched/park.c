@@ -119,8 +119,11 @@ void park_wake(struct park *p, int64_t now_us)
         if (now_us >= k->until_us)
             k->ev.lease.may_park = false;
         a = ctl_step(p->ctl, &k->ev);
-        if (!a)
+        if (!a) {
+            call_refuse(&k->call, ENOMEM, "out of memory: try again");
+            free(k);
             return;
+        }
         if (a->parked) {
             link_last(p, k);
             misses++;
