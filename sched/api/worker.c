@@ -7,37 +7,87 @@
 #include <stdlib.h>
 #include <string.h>
 
-void route_enrol(struct call *call)
+static void enrolled(struct call *call, int64_t worker_id, int64_t party_id)
+{
+    struct msg_enrolled done = {0};
+
+    done.worker_id = worker_id;
+    done.party_id = party_id;
+    snprintf(done.cell, sizeof(done.cell), "%s", call->ctl->conf.cell_name);
+    sign_key_public(call->ctl->key, done.cell_key);
+    call_json(call, 200, msg_enrolled_encode(&done));
+}
+
+/* A worker by its key: enrolments are rare, so all are looked through. */
+struct by_key {
+    const uint8_t *pubkey;
+    int64_t party_id, worker_id;
+};
+
+static bool has_key(void *arg, const struct worker_view *w)
+{
+    struct by_key *k = arg;
+
+    if (w->worker.party_id == k->party_id &&
+        memcmp(w->worker.pubkey, k->pubkey, SIGN_KEY_LEN) == 0)
+        k->worker_id = w->worker.worker_id;
+    return k->worker_id == 0;
+}
+
+/* A used token names the worker it made, when that worker asks again because
+ * the first answer was lost.
+ */
+static void enrol_again(struct call *call, const struct rec_token *tok,
+                        const struct msg_enrol *m)
+{
+    struct by_key k = {m->pubkey, tok->party_id, 0};
+
+    cell_each_worker(call->ctl->cell, has_key, &k);
+    if (k.worker_id)
+        enrolled(call, k.worker_id, tok->party_id);
+    else
+        call_error(call, 401, EACCES,
+                   "enrolment token was used before: ask for a new one");
+}
+
+static int decode_enrol(struct call *call, struct msg_enrol *m)
 {
     json_t *j = api_json(call);
+    struct error err;
+    int rc;
+
+    if (!j)
+        return -1;
+    rc = msg_enrol_decode(j, m, &err);
+    json_decref(j);
+    if (rc < 0)
+        call_refuse(call, EINVAL, err.text);
+    return rc;
+}
+
+void route_enrol(struct call *call)
+{
     struct event ev = {.type = EV_ENROL, .req = 1};
     struct msg_enrol m = {{0}, {0}};
-    struct msg_enrolled done = {0};
     const struct rec_token *tok;
     const struct answer *a;
     struct record used = {.type = REC_TOKEN};
     struct digest hash;
-    struct error err;
 
-    if (!j)
+    if (decode_enrol(call, &m) < 0)
         return;
-    if (msg_enrol_decode(j, &m, &err) < 0) {
-        json_decref(j);
-        call_refuse(call, EINVAL, err.text);
-        return;
-    }
-    json_decref(j);
     digest_of(m.token, strlen(m.token), &hash);
     tok = book_token(call->ctl->book, &hash);
     if (!tok || tok->kind != TOKEN_ENROL || tok->revoked) {
         call_error(call, 401, EACCES, "enrolment token is not known here");
         return;
     }
-    if (tok->used_us || (tok->expires_us && ctl_now_us() >= tok->expires_us)) {
-        call_error(call, 401, EACCES,
-                   tok->used_us ? "enrolment token was used before: ask for "
-                                  "a new one"
-                                : "enrolment token has expired");
+    if (tok->used_us) {
+        enrol_again(call, tok, &m);
+        return;
+    }
+    if (tok->expires_us && ctl_now_us() >= tok->expires_us) {
+        call_error(call, 401, EACCES, "enrolment token has expired");
         return;
     }
     used.token = *tok;
@@ -50,11 +100,7 @@ void route_enrol(struct call *call)
         call_refuse(call, a ? a->code : ENOMEM, a ? a->err.text : "no memory");
         return;
     }
-    done.worker_id = a->id;
-    done.party_id = ev.enrol.party_id;
-    snprintf(done.cell, sizeof(done.cell), "%s", call->ctl->conf.cell_name);
-    sign_key_public(call->ctl->key, done.cell_key);
-    call_json(call, 200, msg_enrolled_encode(&done));
+    enrolled(call, a->id, ev.enrol.party_id);
 }
 
 static void fill_ask(const struct msg_ask *m, int64_t worker_id,
@@ -77,11 +123,25 @@ static void fill_ask(const struct msg_ask *m, int64_t worker_id,
     }
 }
 
-/* Leases of sealed texts that are this worker's; others are left out. */
+/* Kernel and parameters a lease was computed under. */
+static bool lease_job(struct call *call, const struct lease *l,
+                      struct rec_job *job)
+{
+    int64_t id = l->job_id;
+
+    if (id == 0 && l->n_items > 0)
+        id = l->items[0].job_id;
+    return cell_job(call->ctl->cell, id, job);
+}
+
+/* Leases of sealed texts that are this worker's; others are left out.  They
+ * show which parameters it was granted, also by a controller before this one.
+ */
 static struct lease *open_tokens(struct call *call, char *const *v, size_t n,
                                  uint32_t *count)
 {
     struct lease *out = calloc(n + 1, sizeof(*out));
+    struct rec_job job;
     struct error err;
 
     *count = 0;
@@ -92,6 +152,8 @@ static struct lease *open_tokens(struct call *call, char *const *v, size_t n,
             token_clear(&out[*count]);
             continue;
         }
+        if (lease_job(call, &out[*count], &job))
+            book_grant(call->ctl->book, call->worker_id, &job.params);
         (*count)++;
     }
     return out;
@@ -146,17 +208,6 @@ struct incoming {
     uint8_t *blob;   /* bytes read from the blob store, or NULL */
     const char *bad; /* why it does not reach the core, or NULL */
 };
-
-/* Kernel and parameters a lease was computed under. */
-static bool lease_job(struct call *call, const struct lease *l,
-                      struct rec_job *job)
-{
-    int64_t id = l->job_id;
-
-    if (id == 0 && l->n_items > 0)
-        id = l->items[0].job_id;
-    return cell_job(call->ctl->cell, id, job);
-}
 
 /* Parse the bytes and recompute the root that was committed. */
 static const char *check_bytes(struct call *call, const struct msg_result *m,
