@@ -78,6 +78,8 @@ route_fn route_node_list, route_explain, route_report, route_ping;
 route_fn route_admin_party, route_admin_tariff, route_admin_fund,
     route_admin_token;
 
+/* Whether the caller may know of a job: its party, the cell, the operator. */
+bool api_may_see(const struct call *call, const struct rec_job *job);
 /* Proofs of a job's verdicts (evidence.c). */
 void evidence_reply(struct call *call, int64_t job_id);
 /* All bytes of a results blob, allocated; NULL with err. */
@@ -116,6 +118,13 @@ int inputs_item(struct inputs *in, const struct digest *blob, uint32_t i,
 /* How many items a blob has. */
 int inputs_count(struct inputs *in, const struct digest *blob, size_t *n,
                  struct error *err);
+/* Call fn for each file a manifest names; name is len bytes.  -1 with err when
+ * the blob is no manifest, or fn returned -1 (errno ENOENT is kept as it is).
+ */
+int inputs_manifest(struct inputs *in, const struct digest *manifest,
+                    int (*fn)(void *arg, const char *name, int len,
+                              const struct digest *d, struct error *err),
+                    void *arg, struct error *err);
 /* Whether a digest is the manifest or one of the files it names. */
 bool inputs_in_manifest(struct inputs *in, const struct digest *manifest,
                         const struct digest *d);

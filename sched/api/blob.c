@@ -189,8 +189,6 @@ void api_body(struct ctl *c, uint64_t gate, const struct frame *f)
         call_refuse(&u->call, errno == EBADMSG ? EEXIST : errno, err.text);
     } else if (!c->commit) {
         call_refuse(&u->call, EAGAIN, "the cell's database is away");
-    } else if (u->call.who == WHO_WORKER) {
-        call_json(&u->call, 200, json_object());
     } else {
         r.blob.digest = u->digest;
         r.blob.party_id = u->call.party_id;

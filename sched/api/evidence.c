@@ -116,7 +116,9 @@ static int with_result(void *arg, const struct rec_result *r, struct error *err)
     uint8_t *blob = NULL;
     size_t len = r->len, n = 0;
 
-    if (!cell_job(m->all->call->ctl->cell, m->v->source_job_id, &job))
+    /* salt of a stranger's job is his item and his result: not told here */
+    if (!cell_job(m->all->call->ctl->cell, m->v->source_job_id, &job) ||
+        !api_may_see(m->all->call, &job))
         return 0;
     if (!r->bytes) {
         blob = api_blob_bytes(m->all->call->ctl, &r->blob, &len, err);

@@ -146,6 +146,57 @@ int inputs_count(struct inputs *in, const struct digest *blob, size_t *n,
     return 0;
 }
 
+/* One line NAME SIZE SHA256 from p up to its newline. */
+static int manifest_line(const char *p, const char *end,
+                         int (*fn)(void *arg, const char *name, int len,
+                                   const struct digest *d, struct error *err),
+                         void *arg, struct error *err)
+{
+    const char *hex = end - DIGEST_HEX_LEN,
+               *name_end = memchr(p, ' ', (size_t)(end - p));
+    char text[DIGEST_HEX_LEN + 1];
+    struct digest d;
+
+    if (!name_end || name_end == p || name_end - p > 255 || hex <= name_end ||
+        hex[-1] != ' ')
+        return error_set(err, EINVAL, "not NAME SIZE SHA256");
+    memcpy(text, hex, DIGEST_HEX_LEN);
+    text[DIGEST_HEX_LEN] = '\0';
+    if (digest_from_hex(text, &d) < 0)
+        return error_set(err, EINVAL, "not NAME SIZE SHA256");
+    return fn(arg, p, (int)(name_end - p), &d, err);
+}
+
+int inputs_manifest(struct inputs *in, const struct digest *manifest,
+                    int (*fn)(void *arg, const char *name, int len,
+                              const struct digest *d, struct error *err),
+                    void *arg, struct error *err)
+{
+    struct slot *s = obtain(in, manifest, err);
+    const char *p, *end;
+    int line = 0;
+
+    if (!s)
+        return -1;
+    for (p = (const char *)s->bytes; p < (const char *)s->bytes + s->len;
+         p = end + 1) {
+        line++;
+        end = memchr(p, '\n', s->len - (size_t)(p - (const char *)s->bytes));
+        if (!end)
+            return error_set(err, EINVAL,
+                             "line %d of the manifest of the parameters does "
+                             "not end",
+                             line);
+        if (manifest_line(p, end, fn, arg, err) < 0)
+            return errno == ENOENT ? -1
+                                   : error_prefix(err,
+                                                  "line %d of the manifest of "
+                                                  "the parameters",
+                                                  line);
+    }
+    return 0;
+}
+
 bool inputs_in_manifest(struct inputs *in, const struct digest *manifest,
                         const struct digest *d)
 {

@@ -15,18 +15,43 @@
 #define PAGE_BYTES (1u << 20)
 #define PAGE_TASKS 256
 
+/* A file the manifest names: whoever is granted the manifest may read it, so
+ * it must be the party's own.
+ */
+static int check_file(void *arg, const char *name, int len,
+                      const struct digest *d, struct error *err)
+{
+    const struct call *call = arg;
+
+    if (book_owns_blob(call->ctl->book, call->party_id, d))
+        return 0;
+    return error_set(err, ENOENT,
+                     "file \"%.*s\" of the parameters was not uploaded", len,
+                     name);
+}
+
+static int check_params(struct call *call, const struct digest *params,
+                        struct error *err)
+{
+    struct digest none;
+
+    digest_of("", 0, &none);
+    if (digest_equal(params, &none))
+        return 0;
+    if (!book_owns_blob(call->ctl->book, call->party_id, params))
+        return error_set(err, ENOENT,
+                         "the manifest of the parameters was not uploaded");
+    return inputs_manifest(call->ctl->inputs, params, check_file, call, err);
+}
+
 /* Every blob named was uploaded by this party and holds what it should. */
 static int check_blobs(struct call *call, const struct rec_job *b,
                        struct error *err)
 {
     struct ctl *c = call->ctl;
-    struct digest none;
 
-    digest_of("", 0, &none);
-    if (!digest_equal(&b->params, &none) &&
-        !book_owns_blob(c->book, call->party_id, &b->params))
-        return error_set(err, ENOENT,
-                         "the manifest of the parameters was not uploaded");
+    if (check_params(call, &b->params, err) < 0)
+        return -1;
     for (uint32_t t = 0; b->input == INPUT_BLOBS && t < b->tasks; t++) {
         uint64_t want = b->items_per_task;
         size_t n;
@@ -111,7 +136,7 @@ struct listing {
     const struct call *call;
 };
 
-static bool may_see(const struct call *call, const struct rec_job *job)
+bool api_may_see(const struct call *call, const struct rec_job *job)
 {
     return call->who == WHO_ADMIN || call->party_id == 1 ||
            job->party_id == call->party_id;
@@ -121,7 +146,7 @@ static bool list_job(void *arg, const struct rec_job *job)
 {
     struct listing *l = arg;
 
-    if (may_see(l->call, job))
+    if (api_may_see(l->call, job))
         json_array_append_new(l->a, msg_job_encode(job));
     return true;
 }
@@ -135,7 +160,7 @@ static bool list_lease(void *arg, const struct lease *lease)
     if (lease->job_id == 0 ||
         !cell_job(l->call->ctl->cell, lease->job_id, &job))
         return true;
-    if (!may_see(l->call, &job))
+    if (!api_may_see(l->call, &job))
         return true;
     snprintf(worker, sizeof(worker), "v%" PRId64, lease->worker_id);
     json_array_append_new(l->a, json_pack("{s:I,s:I,s:s,s:I}", "job_id",
@@ -213,7 +238,7 @@ static bool find_job(struct call *call, struct rec_job *job)
         call_refuse(call, EAGAIN, err.text);
         return false;
     }
-    if (job->job_id > 0 && may_see(call, job))
+    if (job->job_id > 0 && api_may_see(call, job))
         return true;
     snprintf(text, sizeof(text), "no job %" PRId64, id);
     call_refuse(call, ENOENT, text);

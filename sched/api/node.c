@@ -66,11 +66,19 @@ void route_node_list(struct call *call)
 void route_explain(struct call *call)
 {
     int64_t job, worker;
+    struct rec_job j;
     char text[1024];
 
     if (api_query_int(call, "job", 0, INT64_MAX, 0, &job) < 0 ||
         api_query_int(call, "worker", 0, INT64_MAX, 0, &worker) < 0)
         return;
+    /* what is another's is as little there as what was never made */
+    if (job && cell_job(call->ctl->cell, job, &j) && !api_may_see(call, &j)) {
+        snprintf(text, sizeof(text), "there is no job %" PRId64 " in memory",
+                 job);
+        call_json(call, 200, json_pack("{s:s}", "text", text));
+        return;
+    }
     cell_explain(call->ctl->cell, job, worker, text, sizeof(text));
     call_json(call, 200, json_pack("{s:s}", "text", text));
 }
@@ -84,6 +92,18 @@ void route_ping(struct call *call)
                         "version", PACKAGE_VERSION, "epoch",
                         (json_int_t)store_epoch(c->store), "time_us",
                         (json_int_t)ctl_now_us()));
+}
+
+/* Reports about one party; all others are about the whole cell. */
+static bool of_one_party(const char *kind)
+{
+    static const char *const kinds[] = {"statement", "invoice", "tonight",
+                                        "balance"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(kinds[i], kind) == 0)
+            return true;
+    return false;
 }
 
 void route_report(struct call *call)
@@ -101,6 +121,12 @@ void route_report(struct call *call)
         return;
     if (call->who != WHO_ADMIN && party != call->party_id) {
         call_refuse(call, EPERM, "that is another party's report");
+        return;
+    }
+    if (call->who != WHO_ADMIN && !of_one_party(kind)) {
+        call_refuse(call, EPERM,
+                    "only the cell's operator reads this report: a party may "
+                    "read statement, invoice, tonight and balance");
         return;
     }
     if (store_report(call->ctl->store, kind, *format ? format : "text", party,

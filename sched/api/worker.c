@@ -220,7 +220,8 @@ static const char *check_bytes(struct call *call, const struct msg_result *m,
     struct error err;
 
     if (m->has_blob) {
-        in->blob = api_blob_bytes(call->ctl, &m->blob, &len, &err);
+        if (book_owns_blob(call->ctl->book, call->party_id, &m->blob))
+            in->blob = api_blob_bytes(call->ctl, &m->blob, &len, &err);
         bytes = in->blob;
         if (!bytes)
             return "the results blob was not uploaded";
