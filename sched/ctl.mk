@@ -17,6 +17,16 @@ sched_api_test_token_t_LDADD = libctl.a $(COMMON_LIBS)
 sched_api_test_book_t_SOURCES = sched/api/test/book.c t/tap.h
 sched_api_test_book_t_LDADD = libctl.a $(COMMON_LIBS)
 
+if HAVE_GATE
+check_PROGRAMS += sched/api/test/wire
+endif
+sched_api_test_wire_SOURCES = sched/api/test/wire.c sched/api/test/wire.h \
+	sched/api/test/wire_jobs.c sched/api/test/wire_results.c \
+	sched/api/test/client.c sched/api/test/client.h t/tap.h
+sched_api_test_wire_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+sched_api_test_wire_LDADD = $(COMMON_LIBS) $(CURL_LIBS)
+TESTS_SH += t/t4200-wire.t
+
 dist_man_MANS += doc/man/fallowctld.8
 
 sbin_PROGRAMS += sched/fallowctld
