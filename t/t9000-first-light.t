@@ -132,6 +132,15 @@ test_expect_success "kill -9 of the controller loses no job" '
 	kill -9 "$(cat "$FALLOW_STATE/run/fallowctld.lock")" && up >log &&
 	grep "^fallowctld  *started" log &&
 	$fallow scontrol release $n && until_state $n COMPLETED'
+test_expect_success "a submission outlasts a controller that is killed" '
+	seq 7000 9000 >in2 && {
+		$fallow sbatch --parsable --hold --chunk 8 --wrap \
+			"srun echo --input in2 --output out2" >id & } &&
+	sleep 0.3 && kill -9 "$(cat "$FALLOW_STATE/run/fallowctld.lock")" &&
+	sleep 0.3 && up >log && wait $! && n=$(cat id) &&
+	test "$($fallow squeue -h -j $n -o "%T")" = PENDING &&
+	test "$($fallow squeue -h -o "%i" | wc -l)" -eq 1 &&
+	$fallow scancel $n'
 test_expect_success "kill -9 of PostgreSQL loses no job" '
 	n=$($fallow sbatch --parsable --hold --wrap "srun echo --count 90") &&
 	kill -9 "$(cat "$FALLOW_STATE/run/postgres.lock")" && up >log &&

@@ -142,6 +142,15 @@ int client_open(struct client *c, struct error *err)
     return rc;
 }
 
+int client_again(struct client *c, const struct client *like, struct error *err)
+{
+    memset(c, 0, sizeof(*c));
+    c->patience_us = like->patience_us;
+    c->stop = like->stop;
+    c->http = http_create(like->url, like->ca, like->token, err);
+    return c->http ? 0 : -1;
+}
+
 void client_close(struct client *c)
 {
     int saved_errno = errno;

@@ -40,6 +40,10 @@ char *client_state_dir(struct error *err);
 int client_open(struct client *c, struct error *err);
 void client_close(struct client *c);
 
+/* Another connection to the same cell, for a thread of its own. */
+int client_again(struct client *c, const struct client *like,
+                 struct error *err);
+
 /* One request with an optional JSON body (borrowed); *reply, which may be
  * NULL, receives the decoded answer.  Only for requests that may be repeated:
  * while the cell is away (connection refused or broken, 429, 503) it is asked

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "sched/cmd/proc.h"
 #include "sched/cmd/progress.h"
 #include "sched/cmd/scratch.h"
+
+#define UPLOADERS 8
 
 static void show(void *arg, uint64_t done, uint64_t total)
 {
@@ -364,32 +367,113 @@ static int upload_params(struct submit *s, struct client *c, struct error *err)
     return rc;
 }
 
-static int upload_items(struct submit *s, struct client *c, struct error *err)
+/* Several connections, each with a thread of its own: a blob is acknowledged
+ * when it is on disk, and waiting for that is most of the work.
+ */
+struct uploads {
+    const struct submit *submit;
+    const struct client *client;
+    pthread_mutex_t lock; /* of all below */
+    uint32_t next, done;
+    bool failed;
+    int code;
+    struct error err;
+};
+
+static bool take_task(struct uploads *u, uint32_t *task)
 {
-    const struct rec_job *job = &s->spec.job;
+    bool got;
+
+    pthread_mutex_lock(&u->lock);
+    got = !u->failed && u->next < u->submit->spec.job.tasks;
+    if (got)
+        *task = u->next++;
+    pthread_mutex_unlock(&u->lock);
+    return got;
+}
+
+static int upload_task(struct uploads *u, struct client *c, uint32_t task,
+                       struct error *err)
+{
+    char hex[DIGEST_HEX_LEN + 1];
+    void *buf;
+    size_t len;
+    bool sent;
+    int rc;
+
+    if (c->stop && *c->stop)
+        return error_set(err, ECANCELED, "interrupted");
+    if (submit_task_items(u->submit, task, &buf, &len, err) < 0)
+        return -1;
+    digest_to_hex(&u->submit->spec.job.blobs[task], hex);
+    rc = client_put(c, hex, buf, len, &sent, err);
+    free(buf);
+    return rc;
+}
+
+static void *upload_some(void *arg)
+{
+    struct uploads *u = arg;
+    struct error err = {""};
+    struct client c;
+    uint32_t task;
+    int rc = client_again(&c, u->client, &err);
+
+    while (rc == 0 && take_task(u, &task)) {
+        rc = upload_task(u, &c, task, &err);
+        pthread_mutex_lock(&u->lock);
+        u->done += rc == 0;
+        pthread_mutex_unlock(&u->lock);
+    }
+    pthread_mutex_lock(&u->lock);
+    if (rc < 0 && !u->failed) {
+        u->failed = true;
+        u->code = errno;
+        u->err = err;
+    }
+    pthread_mutex_unlock(&u->lock);
+    client_close(&c);
+    return NULL;
+}
+
+static void watch_uploads(struct uploads *u, uint32_t tasks)
+{
     struct progress bar;
-    int rc = 0;
+    bool over = false;
 
     progress_begin(&bar, "upload");
-    for (uint32_t t = 0; rc == 0 && t < job->tasks; t++) {
-        char hex[65];
-        void *buf;
-        size_t len;
-        bool sent;
+    while (!over) {
+        uint32_t done;
 
-        if (c->stop && *c->stop)
-            rc = error_set(err, ECANCELED, "interrupted");
-        if (rc == 0)
-            rc = submit_task_items(s, t, &buf, &len, err);
-        if (rc < 0)
-            break;
-        digest_to_hex(&job->blobs[t], hex);
-        rc = client_put(c, hex, buf, len, &sent, err);
-        free(buf);
-        progress_show(&bar, t + 1, job->tasks, NULL);
+        client_pause(NULL, 20000);
+        pthread_mutex_lock(&u->lock);
+        done = u->done;
+        over = u->failed || done == tasks;
+        pthread_mutex_unlock(&u->lock);
+        progress_show(&bar, done, tasks, NULL);
     }
     progress_end(&bar);
-    return rc;
+}
+
+static int upload_items(struct submit *s, struct client *c, struct error *err)
+{
+    struct uploads u = {.submit = s, .client = c};
+    uint32_t tasks = s->spec.job.tasks;
+    pthread_t threads[UPLOADERS];
+    size_t n = 0;
+
+    pthread_mutex_init(&u.lock, NULL);
+    while (n < UPLOADERS && n < tasks &&
+           pthread_create(&threads[n], NULL, upload_some, &u) == 0)
+        n++;
+    if (n > 0)
+        watch_uploads(&u, tasks);
+    for (size_t i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&u.lock);
+    if (n == 0)
+        return error_set(err, EAGAIN, "could not start a thread");
+    return u.failed ? error_set(err, u.code, "%s", u.err.text) : 0;
 }
 
 int submit_send(struct submit *s, struct client *c, struct msg_quote *out,
@@ -397,9 +481,9 @@ int submit_send(struct submit *s, struct client *c, struct msg_quote *out,
 {
     struct error why = {""};
 
+    c->patience_us = 60000000;
     if (s->dir && (upload_params(s, c, err) < 0 || upload_items(s, c, err) < 0))
         return -1;
-    c->patience_us = 60000000;
     if (post(s, c, "/v1/job", out, err) < 0) {
         /* It may have been taken: keep what its output needs. */
         s->settled = client_is_away(errno);
