@@ -131,10 +131,66 @@ void route_job_quote(struct call *call)
 
 /* ---- listing -------------------------------------------------------- */
 
+/* JSON text that grows by one element at a time: a hundred thousand jobs as
+ * one tree would take a gigabyte.
+ */
 struct listing {
-    json_t *a;
-    const struct call *call;
+    struct call *call;
+    char *p;
+    size_t len, cap;
+    bool first, failed;
 };
+
+#define ELEMENT_MAX 16384 /* text of one job or lease, commas included */
+
+static void listing_text(struct listing *l, const char *s)
+{
+    size_t n = strlen(s);
+
+    if (l->cap - l->len < n + ELEMENT_MAX) {
+        size_t cap = (l->cap + n + ELEMENT_MAX) * 2;
+        char *p = l->failed ? NULL : realloc(l->p, cap);
+
+        l->failed = !p;
+        if (!p)
+            return;
+        l->p = p;
+        l->cap = cap;
+    }
+    memcpy(l->p + l->len, s, n);
+    l->len += n;
+}
+
+/* Takes e. */
+static void listing_add(struct listing *l, json_t *e)
+{
+    size_t n = 0;
+
+    listing_text(l, l->first ? "" : ",");
+    if (!l->failed)
+        n = json_dumpb(e, l->p + l->len, l->cap - l->len, JSON_COMPACT);
+    l->failed = l->failed || n == 0 || n > l->cap - l->len;
+    if (!l->failed)
+        l->len += n;
+    l->first = false;
+    json_decref(e);
+}
+
+static void listing_begin(struct listing *l, const char *open)
+{
+    listing_text(l, open);
+    l->first = true;
+}
+
+static void listing_reply(struct listing *l)
+{
+    listing_text(l, "]}");
+    if (l->failed)
+        call_refuse(l->call, ENOMEM, "out of memory");
+    else
+        call_bytes(l->call, 200, "application/json", l->p, l->len);
+    free(l->p);
+}
 
 bool api_may_see(const struct call *call, const struct rec_job *job)
 {
@@ -147,7 +203,7 @@ static bool list_job(void *arg, const struct rec_job *job)
     struct listing *l = arg;
 
     if (api_may_see(l->call, job))
-        json_array_append_new(l->a, msg_job_encode(job));
+        listing_add(l, msg_job_encode(job));
     return true;
 }
 
@@ -163,36 +219,35 @@ static bool list_lease(void *arg, const struct lease *lease)
     if (!api_may_see(l->call, &job))
         return true;
     snprintf(worker, sizeof(worker), "v%" PRId64, lease->worker_id);
-    json_array_append_new(l->a, json_pack("{s:I,s:I,s:s,s:I}", "job_id",
-                                          (json_int_t)lease->job_id, "task",
-                                          (json_int_t)lease->task, "worker",
-                                          worker, "granted_us",
-                                          (json_int_t)lease->granted_us));
+    listing_add(l, json_pack("{s:I,s:I,s:s,s:I}", "job_id",
+                             (json_int_t)lease->job_id, "task",
+                             (json_int_t)lease->task, "worker", worker,
+                             "granted_us", (json_int_t)lease->granted_us));
     return true;
 }
 
 void route_job_list(struct call *call)
 {
-    struct listing jobs = {json_array(), call}, leases = {json_array(), call};
+    struct listing l = {.call = call};
 
-    cell_each_job(call->ctl->cell, list_job, &jobs);
-    cell_each_lease(call->ctl->cell, list_lease, &leases);
-    call_json(call, 200,
-              json_pack("{s:o,s:o}", "jobs", jobs.a, "leases", leases.a));
+    listing_begin(&l, "{\"jobs\":[");
+    cell_each_job(call->ctl->cell, list_job, &l);
+    listing_begin(&l, "],\"leases\":[");
+    cell_each_lease(call->ctl->cell, list_lease, &l);
+    listing_reply(&l);
 }
 
 static int list_stored(void *arg, const struct rec_job *job, struct error *err)
 {
     struct listing *l = arg;
 
-    if (json_array_append_new(l->a, msg_job_encode(job)) < 0)
-        return error_set(err, ENOMEM, "out of memory");
-    return 0;
+    listing_add(l, msg_job_encode(job));
+    return l->failed ? error_set(err, ENOMEM, "out of memory") : 0;
 }
 
 void route_sacct(struct call *call)
 {
-    struct listing l = {json_array(), call};
+    struct listing l = {.call = call};
     int64_t job, since, until, limit;
     struct error err;
     int64_t party = call->who == WHO_ADMIN ? 0 : call->party_id;
@@ -200,17 +255,16 @@ void route_sacct(struct call *call)
     if (api_query_int(call, "job", 0, INT64_MAX, 0, &job) < 0 ||
         api_query_int(call, "since_us", 0, INT64_MAX, 0, &since) < 0 ||
         api_query_int(call, "until_us", 0, INT64_MAX, INT64_MAX, &until) < 0 ||
-        api_query_int(call, "limit", 1, 100000, 10000, &limit) < 0) {
-        json_decref(l.a);
+        api_query_int(call, "limit", 1, 100000, 10000, &limit) < 0)
         return;
-    }
+    listing_begin(&l, "{\"jobs\":[");
     if (store_jobs(call->ctl->store, party, job, since, until, (int)limit,
                    list_stored, &l, &err) < 0) {
-        json_decref(l.a);
+        free(l.p);
         call_refuse(call, EAGAIN, err.text);
         return;
     }
-    call_json(call, 200, json_pack("{s:o}", "jobs", l.a));
+    listing_reply(&l);
 }
 
 static int copy_job(void *arg, const struct rec_job *job, struct error *err)
