@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* driver.c - a fuzz target as a test: samples and seeded damage to them */
+/* driver.c - a fuzz target as a test: samples and seeded damage to them
+ *
+ * With a directory as argument it writes the samples there instead, for a
+ * search to begin with.
+ */
 #include "t/fuzz/fuzz.h"
 #include "t/tap.h"
 
@@ -35,11 +39,27 @@ static size_t damage(uint8_t *p, size_t len)
     return len;
 }
 
-int main(void)
+static int write_samples(const char *dir)
+{
+    for (unsigned i = 0; fuzz_samples[i]; i++) {
+        char path[4096];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "%s/sample-%u", dir, i);
+        f = fopen(path, "w");
+        if (!f || fputs(fuzz_samples[i], f) == EOF || fclose(f) == EOF)
+            return 1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     static uint8_t input[INPUT_MAX];
     unsigned samples = 0;
 
+    if (argc > 1)
+        return write_samples(argv[1]);
     while (fuzz_samples[samples])
         samples++;
     for (unsigned i = 0; i < samples; i++)

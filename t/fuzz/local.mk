@@ -8,7 +8,7 @@ FUZZ_CC = clang
 FUZZ_CFLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all
 FUZZ_SECONDS = 60
-FUZZERS = embed_text gate_parse
+FUZZERS = embed_text embed_model gate_parse
 
 EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/driver.c
 
@@ -20,6 +20,14 @@ t_fuzz_embed_text_t_SOURCES = t/fuzz/embed_text.c t/fuzz/driver.c \
 	$(embed_corpus_sources)
 t_fuzz_embed_text_t_LDADD = $(TOKENIZER_LIBS) $(COMMON_LIBS)
 
+fuzz_embed_model_sources = kernels/embed/config.c kernels/embed/slurp.c \
+	kernels/embed/safetensors.c kernels/embed/weights.c \
+	kernels/embed/tiny.c kernels/embed/encoder.c kernels/embed/workspace.c
+fuzz_embed_model_libs = $(JANSSON_LIBS) -lm -lpthread
+check_PROGRAMS += t/fuzz/embed_model.t
+t_fuzz_embed_model_t_SOURCES = t/fuzz/embed_model.c t/fuzz/driver.c
+t_fuzz_embed_model_t_LDADD = $(EMBED_LIBS)
+
 fuzz_gate_parse_sources = sched/gate/parse.c
 fuzz_gate_parse_libs = $(HTTP_PARSER_LIBS)
 if HAVE_GATE
@@ -30,8 +38,9 @@ t_fuzz_gate_parse_t_SOURCES = t/fuzz/gate_parse.c t/fuzz/driver.c \
 t_fuzz_gate_parse_t_LDADD = $(HTTP_PARSER_LIBS)
 
 fuzz: $(FUZZERS:%=fuzz-%)
-$(FUZZERS:%=fuzz-%): fuzz-%:
+$(FUZZERS:%=fuzz-%): fuzz-%: t/fuzz/%.t
 	$(MKDIR_P) t/fuzz/$*.corpus
+	t/fuzz/$*.t t/fuzz/$*.corpus
 	cd $(abs_top_srcdir) && $(FUZZ_CC) $(FUZZ_CFLAGS) -D_GNU_SOURCE -I. \
 	  $(JANSSON_CFLAGS) -o $(abs_top_builddir)/t/fuzz/$* t/fuzz/$*.c \
 	  $(filter %.c,$(fuzz_$*_sources)) $(fuzz_$*_libs)
