@@ -20,3 +20,9 @@ plugins_work_embed_so_SOURCES = plugins/work/embed.c plugins/work/work.h \
 plugins_work_embed_so_LDFLAGS = $(work_plugin_flags) -Wl,-z,nodelete
 plugins_work_embed_so_LDADD = $(EMBED_LIBS) $(TOKENIZER_LIBS) \
 	$(COMMON_LIBS) -ldl
+
+check_PROGRAMS += plugins/work/test/embed_engines.t
+plugins_work_test_embed_engines_t_SOURCES = t/tap.h \
+	plugins/work/test/embed_engines.c \
+	plugins/work/embed_engines.c plugins/work/embed_engines.h
+plugins_work_test_embed_engines_t_LDADD = $(EMBED_LIBS) $(COMMON_LIBS) -ldl
