@@ -147,6 +147,7 @@ int client_again(struct client *c, const struct client *like, struct error *err)
     memset(c, 0, sizeof(*c));
     c->patience_us = like->patience_us;
     c->stop = like->stop;
+    c->conf = like->conf ? strdup(like->conf) : NULL; /* for messages */
     c->http = http_create(like->url, like->ca, like->token, err);
     return c->http ? 0 : -1;
 }
