@@ -5,6 +5,7 @@
 #include "common/sign.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -44,6 +45,34 @@ static void test_known(void)
     sig[63] ^= 0x20;
     pub[0] ^= 1;
     ok(sign_check(pub, "\x72", 1, sig) < 0, "nor another's key");
+    sign_key_destroy(k);
+}
+
+static void *sign_many(void *arg)
+{
+    uint8_t pub[SIGN_KEY_LEN], sig[SIGN_SIG_LEN];
+    uintptr_t bad = 0;
+
+    sign_key_public(arg, pub);
+    for (int i = 0; i < 2000; i++)
+        bad += sign_make(arg, &i, sizeof(i), sig) < 0 ||
+               sign_check(pub, &i, sizeof(i), sig) < 0;
+    return (void *)bad;
+}
+
+/* A worker that asked while it delivered once could not sign any more. */
+static void test_threads(void)
+{
+    static const uint8_t seed[SIGN_KEY_LEN] = {7};
+    struct sign_key *k = sign_key_from_seed(seed, NULL);
+    void *bad[3] = {NULL};
+    pthread_t t[3];
+
+    for (int i = 0; i < 3; i++)
+        pthread_create(&t[i], NULL, sign_many, k);
+    for (int i = 0; i < 3; i++)
+        pthread_join(t[i], &bad[i]);
+    ok(!bad[0] && !bad[1] && !bad[2], "three threads sign with one key");
     sign_key_destroy(k);
 }
 
@@ -168,6 +197,7 @@ int main(void)
     test_known();
     test_threads_share_a_key();
     test_texts();
+    test_threads();
     test_seal();
     test_key_file();
     done_testing();

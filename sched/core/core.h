@@ -111,10 +111,8 @@ struct job {
     bool dirty;             /* in cell.dirty */
 };
 
-struct group {              /* jobs with ready tasks that ask for the same */
-    struct node in_cell;    /* cell.groups while some job is ready */
-    uint64_t key;           /* in cell.signatures */
-    struct group *same_key; /* next group under that key */
+struct group {           /* jobs with ready tasks that ask for the same */
+    struct node in_cell; /* cell.groups */
     char kernel[NAME_MAX_LEN + 1];
     struct digest spec;
     struct digest params;
@@ -188,7 +186,7 @@ struct dirty {
 struct cell {
     struct cell_conf conf;
     struct map parties, benefs, workers, jobs, windows, checks, leases, tariffs,
-        submissions, signatures;
+        submissions;
     struct node groups;      /* struct group.in_cell */
     struct node referee;     /* jobs with checks for the referee */
     struct node drawn;       /* checks that wait for salt, oldest first */
