@@ -15,3 +15,5 @@ TESTS_SH += t/t5300-worker.t
 include $(srcdir)/t/bench/local.mk
 TESTS_SH += t/t7001-fleet.t
 include $(srcdir)/t/fleet/local.mk
+TESTS_SH += t/t9100-kill.t
+TESTS_LONG += t/t9210-liars.t

@@ -61,7 +61,7 @@ for block in block-*; do
 		test_skip "$sentence" "$why"
 	else
 		test_expect_success "$sentence" "
-			cd home && bash -ex ../$block"
+			(cd home && bash -ex ../$block)"
 	fi
 done
 test_done

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/tap.sh"
 
 rounds=${FALLOW_KILL_ROUNDS:-10}
-tasks=${FALLOW_KILL_TASKS:-120}
+tasks=${FALLOW_KILL_TASKS:-60}
 export PATH="$builddir/sched/cmd:$PATH"
 export FALLOW_PLUGIN_DIR="$builddir/plugins" FALLOW_STATE="$TRASH/state"
 [ -x "$builddir/worker/fallowd" ] || skip_all "the worker is not built"
@@ -63,7 +63,8 @@ for round in $(seq 1 "$rounds"); do
 	set -- "$@" "$who"
 	test_expect_success "round $round: $who is killed, nothing is lost" '
 		id=$(fallow sbatch --parsable --wrap \
-			"srun echo --count $tasks --chunk 1 --output out.$round") &&
+			"srun echo --count $tasks --chunk 1 \
+			--output out.$round") &&
 		test "$id" -gt "$last" && last=$id &&
 		wait_for 60 started "$id" &&
 		pid=$(victim "$who") && kill -9 $pid &&

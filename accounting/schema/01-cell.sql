@@ -214,7 +214,7 @@ CREATE TABLE cell.draw (
   checker_epoch     int,
   checker_position  int,
   PRIMARY KEY (job_id, check_id)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 
 CREATE TABLE cell.verdict (
   verdict_id     bigint PRIMARY KEY CHECK (verdict_id > 0),

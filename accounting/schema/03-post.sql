@@ -35,11 +35,12 @@ END $$;
 
 -- The link of a batch (doc/8-ledger.md, "The chain").  Integers are big-endian,
 -- the unit padded to 8.  Accounts appear as (party, purpose), so renumbering
--- them shows.
+-- them shows.  (plpgsql, since it keeps its plan and an SQL function does not.)
 CREATE FUNCTION acct.batch_hash(prev bytea, b bigint, first bigint, n int,
                                 lines int, posted bigint) RETURNS bytea
-LANGUAGE sql STABLE AS $$
-  SELECT sha256(prev || int8send(b) || int8send(first) || int4send(n)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN sha256(prev || int8send(b) || int8send(first) || int4send(n)
     || int4send(lines) || int8send(posted)
     || coalesce((SELECT string_agg(
            int8send(l.billing_id) || int8send(coalesce(l.window_id, 0))
@@ -60,8 +61,8 @@ LANGUAGE sql STABLE AS $$
       FROM acct.transfer t
       JOIN acct.account d ON d.account_id = t.dr
       JOIN acct.account c ON c.account_id = t.cr
-     WHERE t.seq BETWEEN first AND first + n - 1), ''))
-$$;
+     WHERE t.seq BETWEEN first AND first + n - 1), ''));
+END $$;
 CREATE INDEX billing_batch ON acct.billing (batch_no);
 
 -- Add priced lines; a repeated line must be the same line.

@@ -125,15 +125,20 @@ static void free_all(struct map *m)
 
 void cell_destroy(struct cell *c)
 {
-    struct group *g;
-
     if (!c)
         return;
-    list_each(g, it, &c->groups, struct group, in_cell)
-    {
-        heap_free(&g->ready);
-        free(g);
+    for (size_t i = 0; i < c->signatures.cap; i++) {
+        struct group *g = map_at(&c->signatures, i);
+
+        while (g) {
+            struct group *next = g->same_key;
+
+            heap_free(&g->ready);
+            free(g);
+            g = next;
+        }
     }
+    map_free(&c->signatures);
     for (size_t i = 0; i < c->parties.cap; i++) {
         struct party *p = map_at(&c->parties, i);
 

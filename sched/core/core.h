@@ -111,8 +111,10 @@ struct job {
     bool dirty;             /* in cell.dirty */
 };
 
-struct group {           /* jobs with ready tasks that ask for the same */
-    struct node in_cell; /* cell.groups */
+struct group {              /* jobs with ready tasks that ask for the same */
+    struct node in_cell;    /* cell.groups while some job is ready */
+    uint64_t key;           /* in cell.signatures */
+    struct group *same_key; /* next group under that key */
     char kernel[NAME_MAX_LEN + 1];
     struct digest spec;
     struct digest params;
@@ -186,7 +188,7 @@ struct dirty {
 struct cell {
     struct cell_conf conf;
     struct map parties, benefs, workers, jobs, windows, checks, leases, tariffs,
-        submissions;
+        submissions, signatures;
     struct node groups;      /* struct group.in_cell */
     struct node referee;     /* jobs with checks for the referee */
     struct node drawn;       /* checks that wait for salt, oldest first */

@@ -30,46 +30,81 @@ static bool same(const struct group *g, const struct job *j, int zone,
            digest_equal(&g->params, &j->r.params);
 }
 
+static uint64_t signature(const struct job *j, int zone,
+                          const struct benef *own)
+{
+    uint64_t spec, params;
+
+    memcpy(&spec, j->r.spec.b, sizeof(spec));
+    memcpy(&params, j->r.params.b, sizeof(params));
+    return spec ^ params * 3 ^ (uint64_t)j->r.tariff_id * 5 ^
+           (uint64_t)zone * 7 ^ (own ? (uint64_t)own->id * 11 : 0);
+}
+
 void queue_join(struct cell *c, struct job *j)
 {
     int zone = zone_rank(j->r.zone);
     struct benef *own = zone <= ZONE_SITE ? j->customer->benef : NULL;
-    struct group *g;
+    uint64_t key = signature(j, zone, own);
+    struct group *first = map_get(&c->signatures, key), *g = first;
 
-    list_each(g, it, &c->groups, struct group, in_cell)
-    {
-        if (same(g, j, zone, own))
-            goto found;
+    while (g && !same(g, j, zone, own))
+        g = g->same_key;
+    if (!g) {
+        g = core_alloc(c, sizeof(*g));
+        memcpy(g->kernel, j->r.kernel, sizeof(g->kernel));
+        g->spec = j->r.spec;
+        g->params = j->r.params;
+        g->zone = zone;
+        g->tariff_id = j->r.tariff_id;
+        g->own = own;
+        g->key = key;
+        g->same_key = first;
+        g->ready.place = offsetof(struct job, place);
+        g->ready.before = before;
+        core_map(c, &c->signatures, key, g);
     }
-    g = core_alloc(c, sizeof(*g));
-    memcpy(g->kernel, j->r.kernel, sizeof(g->kernel));
-    g->spec = j->r.spec;
-    g->params = j->r.params;
-    g->zone = zone;
-    g->tariff_id = j->r.tariff_id;
-    g->own = own;
-    g->ready.place = offsetof(struct job, place);
-    g->ready.before = before;
-    list_add(&c->groups, &g->in_cell);
-found:
     g->jobs++;
     j->group = g;
+}
+
+/* A signature without ready tasks is out of every lease request's way. */
+static void group_link(struct cell *c, struct group *g)
+{
+    if (!heap_top(&g->ready))
+        list_del(&g->in_cell);
+    else if (!list_linked(&g->in_cell))
+        list_add(&c->groups, &g->in_cell);
+}
+
+static void group_free(struct cell *c, struct group *g)
+{
+    struct group *first = map_get(&c->signatures, g->key), *k = first;
+
+    if (first != g) {
+        while (k->same_key != g)
+            k = k->same_key;
+        k->same_key = g->same_key;
+    } else if (g->same_key) {
+        core_map(c, &c->signatures, g->key, g->same_key);
+    } else {
+        map_del(&c->signatures, g->key);
+    }
+    heap_free(&g->ready);
+    free(g);
 }
 
 void queue_leave(struct cell *c, struct job *j)
 {
     struct group *g = j->group;
 
-    (void)c;
     if (!g)
         return;
     heap_del(&g->ready, j);
+    group_link(c, g);
     j->group = NULL;
-    if (--g->jobs == 0) {
-        list_del(&g->in_cell);
-        heap_free(&g->ready);
-        free(g);
-    }
+    if (--g->jobs == 0)
+        group_free(c, g);
 }
 
 void queue_ready(struct cell *c, struct job *j)
@@ -86,6 +121,7 @@ void queue_ready(struct cell *c, struct job *j)
             core_oom(c);
         wake(c, true);
     }
+    group_link(c, j->group);
 }
 
 bool queue_pop(struct cell *c, struct job *j, uint32_t *task)

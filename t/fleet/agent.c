@@ -48,9 +48,9 @@ static void req_hold(struct req *r, struct hold *h)
     r->holds[r->n++] = h;
 }
 
-static uint32_t room(const struct agent *a)
+static uint32_t room(const struct sim *s, const struct agent *a)
 {
-    uint32_t most = a->referee ? 4 : a->cores * 2, n = 0;
+    uint32_t most = a->cores * s->ctl.conf.ahead, n = 0;
 
     for (uint32_t i = 0; i < a->n_holds; i++)
         n += !a->holds[i]->finished;
@@ -72,10 +72,10 @@ static void poll(struct sim *s, struct agent *a)
 {
     struct req *r;
 
-    if (a->polling || a->off || a->turned || room(a) == 0)
+    if (a->polling || a->off || a->turned || room(s, a) == 0)
         return;
     r = req_new(s, a, R_LEASE);
-    r->want = room(a);
+    r->want = room(s, a);
     r->park = a->n_holds == 0;
     for (uint32_t i = 0; i < a->n_holds; i++)
         if (!a->holds[i]->finished)
@@ -95,7 +95,7 @@ static void send_results(struct sim *s, struct agent *a)
     for (uint32_t i = 0; i < a->n_holds && r->n < 16; i++)
         if (a->holds[i]->finished)
             req_hold(r, a->holds[i]);
-    r->want = a->off ? 0 : room(a);
+    r->want = a->off ? 0 : room(s, a);
     if (r->n > 0) {
         send_req(s, r);
         sim_at(s, s->now + RESULT_TIMEOUT_US, resend, a, a->gen);
@@ -432,7 +432,8 @@ void agent_reply(struct sim *s, void *arg, int64_t n)
             if (p->n_leases > 0)
                 poll(s, a);
             else
-                sim_at(s, s->now + 2 * SEC + (int64_t)rng_below(&s->rng, SEC),
+                sim_at(s,
+                       s->now + 4 * SEC + (int64_t)rng_below(&s->rng, 2 * SEC),
                        poll_again, a, a->gen);
         }
     }

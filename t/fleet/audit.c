@@ -241,6 +241,9 @@ static void audit_income(struct sim *s)
         const struct agent *a = &s->agents[i];
         int64_t pay = store_balance(&s->store, a->party_id, ACC_PAYABLE, "USD");
 
+        s->out.seconds[a->strategy] += a->busy_us;
+        if (i > 1 && s->agents[i - 1].party_id == a->party_id)
+            continue;              /* another machine of the same owner */
         if (a->strategy == SELF) { /* what he paid himself is no income */
             int64_t left = store_balance(&s->store, s->puppet[a->party_id],
                                          ACC_PREPAID, "USD");
@@ -248,7 +251,6 @@ static void audit_income(struct sim *s)
             pay -= PUPPET_FUNDS - left;
         }
         s->out.income[a->strategy] += pay;
-        s->out.seconds[a->strategy] += a->busy_us;
         if ((a->strategy == ALWAYS || a->strategy == OVERQUOTE) && pay != 0)
             sim_fail(s, "party %jd plays \"%s\" and earned %jd",
                      (intmax_t)a->party_id, strategy_name(a->strategy),

@@ -375,6 +375,11 @@ void ctl_start(struct sim *s)
     cell_conf_default(&t->conf);
     t->conf.epoch = epoch;
     t->conf.referee_after_us = 600 * SEC;
+    if (!s->plan.exact) { /* the rules hold for other constants too */
+        t->conf.referee_ppm = (uint32_t)(s->plan.seed % 4) * 100000;
+        t->conf.window_tasks = 5 + 15 * (uint32_t)(s->plan.seed % 5);
+        t->conf.ahead = 1 + (uint32_t)(s->plan.seed % 3);
+    }
     memcpy(t->conf.day_key, &s->plan.seed, sizeof(s->plan.seed));
     t->gen++;
     t->tick_us = 0;

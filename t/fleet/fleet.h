@@ -25,7 +25,8 @@
 #include "sched/core/map.h"
 
 #define SEC INT64_C(1000000)
-#define MAX_PARTIES 400
+#define MAX_WORKERS 4000
+#define MAX_PARTIES (3 * MAX_WORKERS)
 #define CUSTOMER_FUNDS (INT64_C(100000000) * SEC)
 #define PUPPET_FUNDS (INT64_C(1000000) * SEC)
 

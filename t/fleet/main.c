@@ -157,6 +157,10 @@ int main(int argc, char **argv)
         case 'h': return usage(stdout);
         default: return usage(stderr);
         }
+    if (workers > MAX_WORKERS) {
+        fprintf(stderr, "fleet: more than %d workers\n", MAX_WORKERS);
+        return 2;
+    }
     if (adversaries)
         return rivals(n == SEEDS ? 3 : (unsigned)n, verbose);
     for (uint64_t i = 0; i < n; i++)

@@ -282,13 +282,16 @@ static uint64_t below(struct sim *s, uint64_t n)
     return rng_below(&s->rng, n);
 }
 
-static int64_t add_party(struct sim *s, const char *kind, unsigned i)
+static int64_t add_party(struct sim *s, const char *kind, unsigned i,
+                         int64_t person)
 {
     struct event ev = {.type = EV_PARTY};
     int64_t id = 0;
 
     snprintf(ev.party.name, sizeof(ev.party.name), "%s %u", kind, i);
     ev.party.roles = ROLE_OWNER | ROLE_CUSTOMER;
+    if (person)
+        ev.party.beneficial_owner = s->store.parties[person].beneficial_owner;
     if (ctl_do(s, &ev, &id))
         sim_fail(s, "a party was refused");
     return id;
@@ -411,6 +414,29 @@ static enum strategy pick_strategy(struct sim *s, unsigned i)
     return (enum strategy)(1 + below(s, STRATEGIES - 1));
 }
 
+/* An owner of his own; or the last one's second machine; or his cousin, who
+ * counts as the same person.
+ */
+static void add_owner(struct sim *s, struct agent *a)
+{
+    const struct agent *last = &s->agents[a->index - 1];
+    bool again = !s->plan.exact && a->index > 4 && chance(s, 250000);
+
+    if (again)
+        a->strategy = last->strategy;
+    if (again && chance(s, 600000)) {
+        a->party_id = last->party_id;
+        return;
+    }
+    a->party_id = add_party(s, "owner", a->index, again ? last->party_id : 0);
+    s->of_party[a->party_id] = a->strategy;
+    s->out.n[a->strategy]++;
+    if (a->strategy == SELF) {
+        s->puppet[a->party_id] = add_party(s, "puppet", a->index, 0);
+        add_funds(s, s->puppet[a->party_id], PUPPET_FUNDS);
+    }
+}
+
 static void add_agent(struct sim *s, unsigned i)
 {
     struct agent *a = &s->agents[i];
@@ -426,18 +452,11 @@ static void add_agent(struct sim *s, unsigned i)
         a->speed = 50;
     }
     a->party_id = 1;
-    if (!a->referee) {
-        a->party_id = add_party(s, "owner", i);
-        s->of_party[a->party_id] = a->strategy;
-        s->out.n[a->strategy]++;
-    } else {
+    if (a->referee)
         a->speed = s->plan.exact ? 4000 : 400;
-    }
+    else
+        add_owner(s, a);
     a->worker_id = add_worker(s, a->party_id, a->referee);
-    if (a->strategy == SELF) {
-        s->puppet[a->party_id] = add_party(s, "puppet", i);
-        add_funds(s, s->puppet[a->party_id], PUPPET_FUNDS);
-    }
     sim_at(s, s->now + (int64_t)below(s, 30) * SEC, agent_start, a, 0);
 }
 
@@ -462,7 +481,7 @@ static void populate(struct sim *s)
     if (ctl_do(s, &party, NULL) || ctl_do(s, &tariff, NULL))
         sim_fail(s, "the cell could not be founded");
     for (unsigned i = 0; i < s->plan.customers; i++) {
-        customers[i] = add_party(s, "customer", i);
+        customers[i] = add_party(s, "customer", i, 0);
         add_funds(s, customers[i], CUSTOMER_FUNDS);
     }
     s->n_agents = s->plan.workers + 1;
