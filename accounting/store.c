@@ -256,7 +256,8 @@ PGconn *store_reader(struct store *s, struct error *err)
     if (!s->rd)
         return NULL;
     PQsetNoticeReceiver(s->rd, ignore_notice, NULL);
-    if (run(s->rd, "SET default_transaction_read_only = on", err) < 0 ||
+    if (run(s->rd, "SET ROLE fallow_ctl", err) < 0 ||
+        run(s->rd, "SET default_transaction_read_only = on", err) < 0 ||
         run(s->rd, "SET jit = off", err) < 0) {
         PQfinish(s->rd);
         s->rd = NULL;

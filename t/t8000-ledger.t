@@ -33,6 +33,10 @@ test_expect_success 'the statement shows units, tariff, sums and three states' '
 	grep "tariff 1: 0.240000 USD a GPUC" s.txt &&
 	grep -F "escrow \$0.00 | verified \$0.02 | paid \$0.00" s.txt &&
 	grep "gross 0.024000 USD since the beginning$" s.txt'
+test_expect_success 'as JSON its amounts are integers in micro-units' '
+	ledger day statement --party 2 --json >s.json &&
+	grep "\"escrow\": 0," s.json && grep "\"verified\": 24000," s.json &&
+	grep "\"paid\": 0," s.json && grep "\"gross\": 24000$" s.json'
 test_expect_success 'what is not verified yet is shown as escrow' '
 	ledger day statement --party 3 >s.txt &&
 	grep "not yet verified: 3 tasks in 1 windows" s.txt &&
