@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "kernels/embed/workspace.h"
 #include "kernels/exact.h"
@@ -28,6 +29,7 @@ struct embed_encoder {
     const struct embed_engine *engine;
     const struct embed_rows *rows;
     struct packed_layer *layers;
+    char *room; /* behind the packed weights */
 };
 
 /* One call of embed_encode, shared by its threads. */
@@ -68,16 +70,55 @@ uint32_t embed_tokens(const struct embed_config *c, const uint8_t *bytes,
     return *code ? 0 : t;
 }
 
+static size_t room_of(const struct embed_engine *engine,
+                      const struct embed_linear *l)
+{
+    return (engine->pack_bytes(l) + 63) / 64 * 64;
+}
+
+/* One piece of memory for all packed weights, in huge pages if possible. */
+static char *make_room(const struct embed_encoder *e)
+{
+    size_t n = 0;
+    char *room;
+
+    for (uint32_t i = 0; i < e->w->config.layers; i++) {
+        const struct embed_layer *l = &e->w->layers[i];
+
+        n += room_of(e->engine, &l->qkv) + room_of(e->engine, &l->out) +
+             room_of(e->engine, &l->up) + room_of(e->engine, &l->down);
+    }
+    n = (n + EMBED_HUGE) / EMBED_HUGE * EMBED_HUGE;
+    room = aligned_alloc(EMBED_HUGE, n);
+    if (room)
+        madvise(room, n, MADV_HUGEPAGE);
+    return room;
+}
+
+static void *take(struct embed_encoder *e, const struct embed_linear *l,
+                  size_t *used, struct fault *f)
+{
+    void *packed = e->engine->pack(l, e->room + *used, f);
+
+    *used += room_of(e->engine, l);
+    return packed;
+}
+
 static int pack_layers(struct embed_encoder *e, struct fault *f)
 {
+    size_t used = 0;
+
+    e->room = make_room(e);
+    if (!e->room)
+        return fault_set(f, ENOMEM, "could not allocate packed weights");
     for (uint32_t i = 0; i < e->w->config.layers; i++) {
         const struct embed_layer *l = &e->w->layers[i];
         struct packed_layer *p = &e->layers[i];
 
-        p->qkv = e->engine->pack(&l->qkv, f);
-        p->out = p->qkv ? e->engine->pack(&l->out, f) : NULL;
-        p->up = p->out ? e->engine->pack(&l->up, f) : NULL;
-        p->down = p->up ? e->engine->pack(&l->down, f) : NULL;
+        p->qkv = take(e, &l->qkv, &used, f);
+        p->out = p->qkv ? take(e, &l->out, &used, f) : NULL;
+        p->up = p->out ? take(e, &l->up, &used, f) : NULL;
+        p->down = p->up ? take(e, &l->down, &used, f) : NULL;
         if (!p->down)
             return -1;
     }
@@ -135,6 +176,7 @@ void embed_encoder_destroy(struct embed_encoder *e)
                 e->engine->unpack(p->down);
         }
         free(e->layers);
+        free(e->room);
         embed_weights_destroy(e->w);
         free(e);
         errno = saved_errno;

@@ -16,7 +16,7 @@
 
 #include "kernels/embed/weights.h"
 
-#define EMBED_ENGINE_ABI 1
+#define EMBED_ENGINE_ABI 2
 #define EMBED_ENGINE_SYMBOL "embed_engine"
 #define EMBED_HUGE ((size_t)2 << 20) /* big buffers ask for huge pages */
 #define EMBED_BLOCK 128              /* rows of one linear call, at most */
@@ -33,9 +33,11 @@ struct embed_engine {
     const char *(*level)(void);
 
     /* A weight matrix in the engine's own layout, read by many threads; l
-     * outlives it.  NULL with errno and f.
+     * outlives it.  room has pack_bytes(l) bytes aligned to 64, which outlive
+     * it, too.  NULL with errno and f.
      */
-    void *(*pack)(const struct embed_linear *l, struct fault *f);
+    size_t (*pack_bytes)(const struct embed_linear *l);
+    void *(*pack)(const struct embed_linear *l, void *room, struct fault *f);
     void (*unpack)(void *packed);
 
     /* One thread's state. */

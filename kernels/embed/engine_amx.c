@@ -12,7 +12,6 @@
 #include <immintrin.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -181,27 +180,26 @@ static void pack_columns(const int8_t *v, int k, int n, int8_t *tiles)
     }
 }
 
-static void unpack(void *packed)
+static size_t pack_bytes(const struct embed_linear *l)
 {
-    struct packed *w = packed;
-
-    free(w->tiles);
-    free(w);
+    return tiles_bytes((int)l->k, (int)l->n);
 }
 
-static void *pack(const struct embed_linear *l, struct fault *f)
+static void unpack(void *packed)
+{
+    free(packed);
+}
+
+static void *pack(const struct embed_linear *l, void *room, struct fault *f)
 {
     struct packed *w = calloc(1, sizeof(*w));
-    size_t n = tiles_bytes((int)l->k, (int)l->n);
-    n = (n + EMBED_HUGE - 1) / EMBED_HUGE * EMBED_HUGE;
 
-    if (!w || !(w->tiles = aligned_alloc(EMBED_HUGE, n))) {
-        fault_set(f, ENOMEM, "could not allocate %zu bytes of tiles", n);
-        free(w);
+    if (!w) {
+        fault_set(f, ENOMEM, "could not allocate weights");
         return NULL;
     }
-    madvise(w->tiles, n, MADV_HUGEPAGE);
     w->l = l;
+    w->tiles = room;
     pack_rows(l->w, (int)l->n, (int)l->k, w->tiles);
     return w;
 }
@@ -315,6 +313,7 @@ const struct embed_engine embed_engine_amx = {
     .variant = "amx",
     .usable = usable,
     .level = level,
+    .pack_bytes = pack_bytes,
     .pack = pack,
     .unpack = unpack,
     .thread_create = thread_create,

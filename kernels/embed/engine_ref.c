@@ -15,8 +15,15 @@ static const char *level(void)
 }
 
 /* The weights are used as they are; no thread has state of its own. */
-static void *pack(const struct embed_linear *l, struct fault *f)
+static size_t pack_bytes(const struct embed_linear *l)
 {
+    (void)l;
+    return 0;
+}
+
+static void *pack(const struct embed_linear *l, void *room, struct fault *f)
+{
+    (void)room;
     (void)f;
     return (void *)(uintptr_t)l;
 }
@@ -97,6 +104,7 @@ const struct embed_engine embed_engine_ref = {
     .variant = "ref",
     .usable = always,
     .level = level,
+    .pack_bytes = pack_bytes,
     .pack = pack,
     .unpack = unpack,
     .thread_create = thread_create,

@@ -38,12 +38,14 @@ static bool linear_agrees(const struct embed_engine *e, void *st, int rows,
 {
     struct embed_linear l = {.k = k, .n = n, .w = b};
     struct fault f = {""};
-    void *packed = e->pack(&l, &f);
+    void *room = aligned_alloc(64, e->pack_bytes(&l) / 64 * 64 + 64);
+    void *packed = e->pack(&l, room, &f);
     bool good = packed && e->linear(st, packed, a, rows, got, &f) == 0;
 
     embed_engine_ref.linear(NULL, &l, a, rows, want, NULL);
     if (packed)
         e->unpack(packed);
+    free(room);
     return good && same((size_t)rows * n);
 }
 
