@@ -138,6 +138,8 @@ int main(int argc, char **argv)
     int rc, out = dup(STDOUT_FILENO);
     FILE *said;
 
+    if (option(argc, argv, "--serve"))
+        return 2; /* a liar is started for each lie */
     if (!option(argc, argv, "--run") || !results)
         return runner_main(argc, argv);
     snprintf(path, sizeof(path), "%s.said", results);

@@ -125,4 +125,17 @@ test_expect_success "SIGTERM stops a run with status 3 and no result" '
 		--input n/items --output big.res 2>err
 	rc=$?; [ $rc = 3 ] && grep "stopped after 1 of 1000 items" err &&
 	! ls big.res* 2>/dev/null'
+test_expect_success "a server does a task for every line, each in a process" '
+	printf "\n\n" | $runner --serve echo --params sp/params \
+		--input sp/items --output served >out &&
+	cmp served res && [ "$(grep -c "\"exit\":0" out)" = 2 ] &&
+	[ "$(head -n 1 out)" = "{\"ready\":true}" ]'
+test_expect_success "and goes on after one that failed" '
+	cp sp/items in && mkfifo order &&
+	{ $runner --serve echo --params sp/params --input in --output o2 \
+		<order >said 2>err & } && exec 9>order && rm in && echo >&9 &&
+	for i in $(seq 100); do grep -q exit said && break; sleep 0.1; done &&
+	grep "\"exit\":1" said && grep "in: " err && cp sp/items in &&
+	echo >&9 && exec 9>&- && wait $! && grep "\"exit\":0" said &&
+	cmp o2 res'
 test_done

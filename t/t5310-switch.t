@@ -19,8 +19,8 @@ sys.exit(0 if eval(sys.argv[2]) else 1)' "$1/status.json" "$2"
 hung() {
 	for p in /proc/[0-9]*; do
 		tr '\0' ' ' <"$p/cmdline" 2>/dev/null |
-			grep -q "^[^ ]*runner --run" || continue
-		grep -qs "$1/task/" "$p/mountinfo" "$p/cmdline" &&
+			grep -qE "^[^ ]*runner --(run|serve)" || continue
+		grep -qsE "$1/(task|box)/" "$p/mountinfo" "$p/cmdline" &&
 			echo "${p#/proc/}"
 	done
 }

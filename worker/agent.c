@@ -116,8 +116,8 @@ static bool is_over(const struct agent *a)
 
 static void wait_for_something(struct agent *a)
 {
-    struct pollfd p[1 + LINES + 2 * LEASES_MAX];
-    uint64_t serial[LEASES_MAX];
+    struct pollfd p[1 + LINES + 2 * SLOTS_MAX];
+    unsigned slot[SLOTS_MAX];
     int64_t us = a->wake_us - when_mono_us();
     nfds_t n = 0, runs = 0;
 
@@ -125,14 +125,14 @@ static void wait_for_something(struct agent *a)
     for (int i = 0; i < LINES; i++)
         p[n++] =
             (struct pollfd){.fd = courier_fd(a->lines[i]), .events = POLLIN};
-    for (size_t i = 0; i < a->leases.n; i++) {
-        struct lease *l = a->leases.v[i];
+    for (unsigned i = 0; i < SLOTS_MAX; i++) {
+        const struct run *r = a->slot[i].run;
 
-        if (!l->run)
+        if (!r)
             continue;
-        serial[runs++] = l->serial;
-        p[n++] = (struct pollfd){.fd = run_out(l->run), .events = POLLIN};
-        p[n++] = (struct pollfd){.fd = run_pidfd(l->run), .events = POLLIN};
+        slot[runs++] = i;
+        p[n++] = (struct pollfd){.fd = run_out(r), .events = POLLIN};
+        p[n++] = (struct pollfd){.fd = run_pidfd(r), .events = POLLIN};
     }
     if (poll(p, n, us < 0 ? 0 : (int)((us + 999) / 1000)) < 0)
         return;
@@ -140,12 +140,10 @@ static void wait_for_something(struct agent *a)
     a->wall_us = when_wall_us();
     take_signals(a);
     for (nfds_t i = 0; i < runs; i++) {
-        struct lease *l = leases_find(&a->leases, serial[i]);
-
-        if (l && l->run && p[1 + LINES + 2 * i].revents)
-            tasks_heard(a, l);
-        if (l && l->run && p[2 + LINES + 2 * i].revents)
-            tasks_ended(a, l);
+        if (a->slot[slot[i]].run && p[1 + LINES + 2 * i].revents)
+            tasks_heard(a, slot[i]);
+        if (a->slot[slot[i]].run && p[2 + LINES + 2 * i].revents)
+            tasks_ended(a, slot[i]);
     }
     for (int i = 0; i < LINES; i++)
         if (p[1 + i].revents)
@@ -179,6 +177,7 @@ static void end(struct agent *a)
         status_write(a);
     for (int i = 0; i < LINES; i++)
         courier_destroy(a->lines[i]);
+    slots_end_all(a);
     leases_clear(&a->leases);
     if (a->kernels.path)
         kernels_save(&a->kernels, NULL);
@@ -272,6 +271,28 @@ static void tell_kernel(const char *line)
     agent_say("%s", line);
 }
 
+/* What a server's tasks are confined by, where they can read it. */
+static int write_filter(const struct run_place *p, struct error *err)
+{
+    char buf[65536], *path;
+    ssize_t n = -1;
+    int rc, fd;
+
+    if (!p->sandbox->filter)
+        return 0;
+    fd = p->sandbox->filter(err);
+    if (fd < 0)
+        return -1;
+    n = read(fd, buf, sizeof(buf));
+    close(fd);
+    path = file_path(p->stage, "filter");
+    rc = n > 0 && path
+             ? file_write(path, buf, (size_t)n, false, err)
+             : error_set(err, EIO, "could not read the seccomp filter");
+    free(path);
+    return rc;
+}
+
 static int begin_place(struct agent *a, struct error *err)
 {
     const struct setting *s = a->set;
@@ -296,9 +317,13 @@ static int begin_place(struct agent *a, struct error *err)
     p->cgroup = s->cgroup;
     p->stop_fd = a->signal_fd;
     run_sweep(p->stage);
+    if (write_filter(p, err) < 0)
+        return -1;
     p->limits = (struct run_limits){
         .mem_bytes = s->memory, .file_bytes = s->disk, .threads = THREADS_MAX};
     a->slots = s->cores ? (unsigned)s->cores : machine_cores(a->machine);
+    if (a->slots > SLOTS_MAX)
+        a->slots = SLOTS_MAX;
     return kernels_load(&a->kernels, &ask, err);
 }
 

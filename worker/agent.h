@@ -3,6 +3,7 @@
  *
  *   agent.c   the loop: signals, the owner's rules, what is ready
  *   tasks.c   from a lease to a journalled claim
+ *   slots.c   processes for them
  *   dialog.c  what is said to the cell and what it answers
  *
  * Only the couriers' threads do anything else at the same time; they carry
@@ -41,6 +42,21 @@ struct tally {
     char trouble[256];      /* the last thing wrong with the cell, or "" */
 };
 
+/* A core's worth: the process that runs a task there, or one that waits for
+ * the next task of its kernel and parameters (fallow-runner --serve).
+ */
+struct slot {
+    struct run *run;
+    bool serves;
+    bool ordered;       /* a server was given the task */
+    uint64_t serial;    /* of the lease it works for, 0 = free */
+    struct digest spec; /* what a server serves: kernel */
+    struct digest params;
+    int64_t idle_us; /* free since then */
+};
+
+#define SLOTS_MAX 64
+
 struct agent {
     const struct setting *set;
     struct identity id;
@@ -55,8 +71,9 @@ struct agent {
     struct policy *policy;
     struct verdict verdict; /* what the rules say now */
     struct tally tally;
-    unsigned slots;     /* tasks that run at once */
-    uint64_t slot_busy; /* bit i: slot i runs a task (first 64) */
+    unsigned slots; /* tasks that run at once */
+    struct slot slot[SLOTS_MAX];
+    bool plain; /* the runner does not serve: a sandbox a task */
 
     struct journal_request pending;     /* in flight or to be sent again */
     uint64_t flight[MESSAGE_BATCH_MAX]; /* serials, 0 = not ours */
@@ -101,15 +118,42 @@ void tasks_grant(struct agent *a, struct msg_lease *m);
 /* Start what may start, watch what runs. */
 void tasks_step(struct agent *a);
 
-/* Its process said something, or ended. */
-void tasks_heard(struct agent *a, struct lease *l);
-void tasks_ended(struct agent *a, struct lease *l);
+/* A slot's process said something, or ended. */
+void tasks_heard(struct agent *a, unsigned slot);
+void tasks_ended(struct agent *a, unsigned slot);
 
 /* End its process at once; it is then to be handed back. */
 void tasks_kill(struct agent *a, struct lease *l);
 
 /* The cell is done with it: forget it, on disk too. */
 void tasks_drop(struct agent *a, struct lease *l);
+
+/* ---- slots.c ------------------------------------------------------------ */
+
+/* Run a lease in a free slot: 0, 1 = all are at work, or -1 with errno. */
+int slot_start(struct agent *a, struct lease *l, struct error *err);
+
+/* Its process said something.  True when the task of a server has ended: out
+ * says how, the results lie with the lease (NULL = gone), the slot is free.
+ */
+bool slot_heard(struct agent *a, unsigned slot, const struct lease *l,
+                struct run_outcome *out);
+
+/* Its process has ended; the slot is free.  True when out is what became of
+ * the task; false when the task was not begun: the runner does not serve.
+ */
+bool slot_ended(struct agent *a, unsigned slot, struct run_outcome *out);
+
+/* Bytes the task of a slot has on disk. */
+int64_t slot_scratch(const struct agent *a, unsigned slot,
+                     const struct lease *l);
+
+/* Kill what is there, at once. */
+void slot_end(struct agent *a, unsigned slot);
+void slots_end_all(struct agent *a);
+
+/* End servers that have waited too long, or that may not wait here now. */
+void slots_rest(struct agent *a);
 
 /* ---- dialog.c ----------------------------------------------------------- */
 

@@ -34,7 +34,7 @@ struct lease *leases_add(struct leases *b, struct msg_lease *m)
     free(l->m.input);
     l->m.input = NULL;
     l->m.input_len = 0;
-    l->core = -1;
+    l->slot = -1;
     b->v[b->n++] = l;
     return l;
 }
@@ -49,7 +49,6 @@ void leases_remove(struct leases *b, struct lease *l)
         return;
     memmove(&b->v[i], &b->v[i + 1], (b->n - i - 1) * sizeof(b->v[0]));
     b->n--;
-    run_destroy(l->run);
     free(l->m.token);
     free(l->m.input);
     free(l->claim.bytes);

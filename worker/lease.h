@@ -33,8 +33,7 @@ struct lease {
     char *dir;               /* DIR/task/ID, NULL when never kept */
     struct kernel *kernel;   /* NULL = we do not run such */
     char *params;            /* directory, from LEASE_READY on */
-    struct run *run;         /* while LEASE_RUNNING */
-    int core;                /* slot it runs on */
+    int slot;                /* it runs on, -1 = none */
     bool has_claim;          /* the result is journalled */
     struct msg_result claim; /* its token is m.token, not a copy */
 };
@@ -52,7 +51,7 @@ struct leases {
  */
 struct lease *leases_add(struct leases *b, struct msg_lease *m);
 
-/* Take it out and free it, its process included. */
+/* Take it out and free it; it must not run any more. */
 void leases_remove(struct leases *b, struct lease *l);
 void leases_clear(struct leases *b);
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 pkglibexec_PROGRAMS += worker/fallow-runner
 worker_fallow_runner_SOURCES = worker/runner.c worker/runner.h \
-	worker/runner_calls.c worker/runner_split.c
+	worker/runner_calls.c worker/runner_serve.c worker/runner_split.c
 worker_fallow_runner_LDADD = $(COMMON_LIBS) -ldl
 
 sbin_PROGRAMS += worker/fallowd
@@ -9,7 +9,7 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/agent.c worker/agent.h worker/when.h \
 	worker/courier.c worker/courier.h \
-	worker/dialog.c worker/status.c worker/tasks.c \
+	worker/dialog.c worker/slots.c worker/status.c worker/tasks.c \
 	worker/facts.c worker/facts.h \
 	worker/identity.c worker/identity.h \
 	worker/journal.c worker/journal.h \

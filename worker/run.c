@@ -21,24 +21,27 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "common/file.h"
+#include "worker/when.h"
 
 #define TEXT_CAP (64u << 10)
 #define NOFILE_MAX 256
+#define WORDS_MAX 20
 
 struct run {
     pid_t child; /* what we forked, 0 once reaped */
     int pidfd;   /* of child */
     int inner;   /* pidfd of the task's innermost process, or -1 */
-    int out, err;
+    int in, out, err;
     int64_t started_us;
-    char *cgroup; /* made for this task, or NULL */
-    char *text;   /* what it said so far */
+    bool ready, answered; /* a server's */
+    int exit;             /* of its last task */
+    char *cgroup;         /* made for this task, or NULL */
+    char *text;           /* what it said so far */
     size_t len, seen;
     char why[256];
     size_t why_len;
@@ -48,14 +51,6 @@ struct run {
     int64_t items;
     char variant[32];
 };
-
-static int64_t mono_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static int pidfd_of(pid_t pid)
 {
@@ -122,13 +117,13 @@ static void keep_only(const struct sandbox_command *c)
 }
 
 static void become(const struct sandbox_command *c, const struct run_limits *l,
-                   int out, int err)
+                   int in, int out, int err)
 {
-    int null = open("/dev/null", O_RDONLY);
-
+    if (in < 0)
+        in = open("/dev/null", O_RDONLY);
     default_signals();
     setpgid(0, 0);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+    if (in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
     keep_only(c);
     be_modest();
@@ -187,7 +182,7 @@ static void join_cgroup(struct run *r, const struct run_place *p, pid_t inner)
 static const char *const inner_env[] = {"FALLOW_PLUGIN_DIR=/fallow/plugins",
                                         "LC_ALL=C", NULL};
 
-/* The runner's words for a call; argv has room for 16. */
+/* The runner's words for a call; argv has room for WORDS_MAX. */
 static void runner_words(enum run_call call, const struct run_spec *s,
                          const char **argv, char threads[16])
 {
@@ -198,11 +193,12 @@ static void runner_words(enum run_call call, const struct run_spec *s,
         argv[n++] = "--list";
     } else {
         argv[n++] = call == RUN_TASK       ? "--run"
+                    : call == RUN_SERVE    ? "--serve"
                     : call == RUN_DESCRIBE ? "--describe"
                                            : "--selftest";
         argv[n++] = s->kernel;
     }
-    if (call == RUN_TASK) {
+    if (call == RUN_TASK || call == RUN_SERVE) {
         snprintf(threads, 16, "%d", s->threads > 0 ? s->threads : 1);
         argv[n++] = "--params";
         argv[n++] = "/params";
@@ -212,6 +208,10 @@ static void runner_words(enum run_call call, const struct run_spec *s,
         argv[n++] = "/task/results";
         argv[n++] = "--threads";
         argv[n++] = threads;
+    }
+    if (call == RUN_SERVE && s->filter) {
+        argv[n++] = "--filter";
+        argv[n++] = "/fallow/filter";
     }
     if (s && s->variant && call != RUN_DESCRIBE && call != RUN_LIST) {
         argv[n++] = "--variant";
@@ -224,17 +224,18 @@ static int prepare(const struct run_place *p, enum run_call call,
                    const struct run_spec *s, struct sandbox_command *cmd,
                    struct error *err)
 {
-    const char *argv[16];
+    const char *argv[WORDS_MAX];
     char threads[16];
     struct sandbox_bind binds[3] = {{p->stage, "/fallow", false}};
     struct sandbox_spec spec = {.argv = argv,
                                 .env = inner_env,
                                 .chdir = "/fallow",
                                 .binds = binds,
-                                .n_binds = 1};
+                                .n_binds = 1,
+                                .forks = call == RUN_SERVE};
 
     runner_words(call, s, argv, threads);
-    if (call == RUN_TASK) {
+    if (call == RUN_TASK || call == RUN_SERVE) {
         binds[1] = (struct sandbox_bind){s->params, "/params", false};
         binds[2] = (struct sandbox_bind){s->dir, "/task", true};
         spec.n_binds = 3;
@@ -282,27 +283,45 @@ static void close_fds(struct sandbox_command *c)
     }
 }
 
-static int spawn(struct run *r, const struct run_place *p,
+/* The streams of a child: its ends are in theirs, -1 where there is none. */
+static int open_streams(struct run *r, bool serves, int theirs[3],
+                        struct error *err)
+{
+    int *const ours[] = {&r->in, &r->out, &r->err};
+
+    for (int i = 0; i < 3; i++) {
+        int p[2];
+
+        theirs[i] = -1;
+        if (i == 0 && !serves)
+            continue;
+        if (pipe2(p, O_CLOEXEC) < 0) {
+            while (i-- > 0)
+                if (theirs[i] >= 0)
+                    close(theirs[i]);
+            return error_set(err, errno, "could not make a pipe: %s",
+                             strerror(errno));
+        }
+        *ours[i] = p[i == 0];
+        theirs[i] = p[i != 0];
+    }
+    return 0;
+}
+
+static int spawn(struct run *r, const struct run_place *p, bool serves,
                  struct sandbox_command *cmd, struct error *err)
 {
-    int out[2], errs[2];
+    int theirs[3];
 
-    if (pipe2(out, O_CLOEXEC) < 0)
-        return error_set(err, errno, "could not make a pipe: %s",
-                         strerror(errno));
-    r->out = out[0];
-    if (pipe2(errs, O_CLOEXEC) < 0) {
-        close(out[1]);
-        return error_set(err, errno, "could not make a pipe: %s",
-                         strerror(errno));
-    }
-    r->err = errs[0];
-    r->started_us = mono_us();
+    if (open_streams(r, serves, theirs, err) < 0)
+        return -1;
+    r->started_us = when_mono_us();
     r->child = fork();
     if (r->child == 0)
-        become(cmd, &p->limits, out[1], errs[1]);
-    close(out[1]);
-    close(errs[1]);
+        become(cmd, &p->limits, theirs[0], theirs[1], theirs[2]);
+    for (int i = 0; i < 3; i++)
+        if (theirs[i] >= 0)
+            close(theirs[i]);
     if (r->child < 0) {
         r->child = 0;
         return error_set(err, errno, "could not fork: %s", strerror(errno));
@@ -324,12 +343,12 @@ struct run *run_start(const struct run_place *place, enum run_call call,
 
     if (!r)
         return error_null(err, ENOMEM, "could not allocate a run");
-    r->pidfd = r->inner = r->out = r->err = -1;
+    r->pidfd = r->inner = r->in = r->out = r->err = -1;
     if (prepare(place, call, spec, &cmd, err) < 0) {
         run_destroy(r);
         return NULL;
     }
-    if (spawn(r, place, &cmd, err) < 0 ||
+    if (spawn(r, place, call == RUN_SERVE, &cmd, err) < 0 ||
         settle(r, place, spec, &cmd, err) < 0) {
         run_destroy(r);
         r = NULL;
@@ -388,6 +407,12 @@ static void take_line(struct run *r, const char *line, size_t len)
         r->progress = json_integer_value(progress);
     if (json_is_true(json_object_get(j, "done")))
         take_done(r, j);
+    if (json_is_true(json_object_get(j, "ready")))
+        r->ready = true;
+    if (json_is_integer(json_object_get(j, "exit"))) {
+        r->exit = (int)json_integer_value(json_object_get(j, "exit"));
+        r->answered = true;
+    }
     json_decref(j);
 }
 
@@ -459,6 +484,40 @@ void run_kill(struct run *r)
     }
 }
 
+/* ---- a server's tasks ---------------------------------------------------- */
+
+bool run_is_ready(const struct run *r)
+{
+    return r->ready;
+}
+
+bool run_answered(const struct run *r)
+{
+    return r->answered;
+}
+
+int run_order(struct run *r)
+{
+    r->answered = r->done = false;
+    r->progress = 0;
+    r->len = r->seen = r->why_len = 0;
+    r->why[0] = '\0';
+    r->started_us = when_mono_us();
+    return write(r->in, "\n", 1) == 1 ? 0 : -1;
+}
+
+void run_result(const struct run *r, struct run_outcome *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->status = r->exit;
+    out->done = r->done && r->exit == 0;
+    out->root = r->root;
+    out->items = r->items;
+    out->busy_us = when_mono_us() - r->started_us;
+    snprintf(out->variant, sizeof(out->variant), "%s", r->variant);
+    snprintf(out->why, sizeof(out->why), "%s", r->why);
+}
+
 static int64_t cpu_us(const struct rusage *u)
 {
     return ((int64_t)u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000 +
@@ -483,7 +542,7 @@ void run_reap(struct run *r, struct run_outcome *out)
     out->done = r->done && out->status == 0;
     out->root = r->root;
     out->items = r->items;
-    out->busy_us = mono_us() - r->started_us;
+    out->busy_us = when_mono_us() - r->started_us;
     out->cpu_us = cpu_us(&usage);
     snprintf(out->variant, sizeof(out->variant), "%s", r->variant);
     snprintf(out->why, sizeof(out->why), "%s", r->why);
@@ -493,7 +552,7 @@ void run_destroy(struct run *r)
 {
     if (r) {
         int saved_errno = errno;
-        const int fds[] = {r->pidfd, r->inner, r->out, r->err};
+        const int fds[] = {r->pidfd, r->inner, r->in, r->out, r->err};
 
         if (r->child > 0) {
             run_kill(r);
@@ -556,13 +615,13 @@ void run_sweep(const char *stage)
 
 static int watch(struct run *r, int stop_fd, int timeout_ms, struct error *err)
 {
-    int64_t end = mono_us() + (int64_t)timeout_ms * 1000;
+    int64_t end = when_mono_us() + (int64_t)timeout_ms * 1000;
 
     for (;;) {
         struct pollfd p[3] = {{.fd = run_pidfd(r), .events = POLLIN},
                               {.fd = stop_fd, .events = POLLIN},
                               {.fd = run_out(r), .events = POLLIN}};
-        int64_t left = (end - mono_us()) / 1000;
+        int64_t left = (end - when_mono_us()) / 1000;
 
         if (left <= 0)
             return error_set(err, ETIMEDOUT,

@@ -42,11 +42,12 @@ struct run_spec {
     const char *variant; /* NULL = the best usable */
     const char *params;  /* directory shown as /params, read-only */
     const char *dir;     /* shown as /task: `input` in, `results` out */
+    bool filter;         /* RUN_SERVE: confine its tasks by stage/filter */
     int threads;
     int core; /* first core to bind to, -1 = anywhere */
 };
 
-enum run_call { RUN_TASK, RUN_DESCRIBE, RUN_SELFTEST, RUN_LIST };
+enum run_call { RUN_TASK, RUN_SERVE, RUN_DESCRIBE, RUN_SELFTEST, RUN_LIST };
 
 /* What became of it. */
 struct run_outcome {
@@ -68,6 +69,15 @@ struct run *run_start(const struct run_place *place, enum run_call call,
 
 /* Ready to read: something was said.  -1 once it has closed. */
 int run_out(const struct run *r);
+/* RUN_SERVE: whether it takes orders; once it does, run_order makes it do the
+ * task that lies in its directory, run_answered says that this has ended, and
+ * run_result what became of it.  0, or -1 with errno EPIPE.
+ */
+bool run_is_ready(const struct run *r);
+int run_order(struct run *r);
+bool run_answered(const struct run *r);
+void run_result(const struct run *r, struct run_outcome *out);
+
 /* Ready to read: it has ended.  A pidfd. */
 int run_pidfd(const struct run *r);
 

@@ -47,6 +47,7 @@ static const char usage_text[] =
     "       fallow-runner --run KERNEL --params DIR --input ITEMS"
     " --output RESULTS\n"
     "                     [--variant V] [--threads N]\n"
+    "       fallow-runner --serve KERNEL (as --run) [--filter FILE]\n"
     "       fallow-runner --assemble KERNEL --dir DIR --results RESULTS\n";
 
 static const struct option options[] = {
@@ -56,6 +57,8 @@ static const struct option options[] = {
     {"split", required_argument, NULL, 's'},
     {"estimate", required_argument, NULL, 'e'},
     {"run", required_argument, NULL, 'r'},
+    {"serve", required_argument, NULL, 'S'},
+    {"filter", required_argument, NULL, 'F'},
     {"assemble", required_argument, NULL, 'a'},
     {"variant", required_argument, NULL, 'V'},
     {"threads", required_argument, NULL, 'T'},
@@ -91,6 +94,7 @@ static int take_option(struct runner_args *a, int c, struct error *err)
     case 'I': a->input = optarg; return 0;
     case 'O': a->output = optarg; return 0;
     case 'R': a->results = optarg; return 0;
+    case 'F': a->filter = optarg; return 0;
     case 'T': return parse_threads(optarg, &a->threads, err);
     default: break;
     }
@@ -113,11 +117,11 @@ static int check_options(const struct runner_args *a, struct error *err)
                          a->argv[0]);
     if (strchr("sa", a->call) && !a->dir)
         missing = "--dir";
-    if (strchr("er", a->call) && !a->input)
+    if (strchr("erS", a->call) && !a->input)
         missing = "--input";
-    if (strchr("er", a->call) && !a->params)
+    if (strchr("erS", a->call) && !a->params)
         missing = "--params";
-    if (a->call == 'r' && !a->output)
+    if (strchr("rS", a->call) && !a->output)
         missing = "--output";
     if (a->call == 'a' && !a->results)
         missing = "--results";
@@ -153,6 +157,7 @@ static int dispatch(const struct work_plugin *w, const struct runner_args *a,
     case 's': return runner_split(w, a, err);
     case 'e': return runner_estimate(w, a, err);
     case 'r': return runner_run(w, a, err);
+    case 'S': return runner_serve(w, a, err);
     default: return runner_assemble(w, a, err);
     }
 }

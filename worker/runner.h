@@ -26,6 +26,7 @@ struct runner_args {
     const char *input;
     const char *output;
     const char *results;
+    const char *filter; /* of --serve: a seccomp program for its tasks */
     int threads;
     int argc; /* split: the kernel's own words */
     char **argv;
@@ -44,6 +45,13 @@ int runner_estimate(const struct work_plugin *w, const struct runner_args *a,
 /* errno ECANCELED: *a->stop became non-zero. */
 int runner_run(const struct work_plugin *w, const struct runner_args *a,
                struct error *err);
+
+/* --run again and again: a line feed on standard input starts a process that
+ * does it, and {"exit": status} says that it ended.  Returns 0 at the end of
+ * the input.
+ */
+int runner_serve(const struct work_plugin *w, const struct runner_args *a,
+                 struct error *err);
 int runner_split(const struct work_plugin *w, const struct runner_args *a,
                  struct error *err);
 int runner_assemble(const struct work_plugin *w, const struct runner_args *a,

@@ -164,7 +164,7 @@ static int read_file(struct setting *s, const struct overrides *o,
     const struct conf_key keys[] = {
         {"cell_url", CONF_STRING, &s->cell_url, 0, 0},
         {"sandbox", CONF_STRING, &s->sandbox, 0, 0},
-        {"cores", CONF_INT, &s->cores, 0, 4096},
+        {"cores", CONF_INT, &s->cores, 0, 64},
         {"zone", CONF_STRING, &s->zone, 0, 0},
         {"floor", CONF_MONEY, &s->floor, 0, INT64_MAX},
         {"memory", CONF_SIZE, &s->memory, 64 << 20, INT64_MAX},

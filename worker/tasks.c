@@ -7,7 +7,6 @@
  */
 #include "worker/agent.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -27,26 +26,18 @@
 
 void tasks_drop(struct agent *a, struct lease *l)
 {
+    if (l->slot >= 0)
+        slot_end(a, (unsigned)l->slot);
     if (l->dir)
         journal_drop(a->journal, l->m.id);
-    if (l->state == LEASE_RUNNING && l->core >= 0 && l->core < 64)
-        a->slot_busy &= ~((uint64_t)1 << l->core);
     leases_remove(&a->leases, l);
-}
-
-static void free_slot(struct agent *a, struct lease *l)
-{
-    if (l->core >= 0 && l->core < 64)
-        a->slot_busy &= ~((uint64_t)1 << l->core);
-    l->core = -1;
-    run_destroy(l->run);
-    l->run = NULL;
 }
 
 void tasks_kill(struct agent *a, struct lease *l)
 {
-    if (l->run)
-        free_slot(a, l);
+    if (l->slot >= 0)
+        slot_end(a, (unsigned)l->slot);
+    l->slot = -1;
     l->state = LEASE_BACK;
 }
 
@@ -129,45 +120,20 @@ int tasks_recall(struct agent *a, struct error *err)
 
 /* ---- starting ----------------------------------------------------------- */
 
-static int find_slot(const struct agent *a)
+static void start(struct agent *a, struct lease *l)
 {
-    for (unsigned i = 0; i < a->slots && i < 64; i++)
-        if (!(a->slot_busy >> i & 1))
-            return (int)i;
-    return -1;
-}
-
-/* Slots are bound to cores when all cores are sold; else the system spreads
- * them better than we could.
- */
-static int core_of(const struct agent *a, int slot)
-{
-    return a->slots == machine_cores(a->machine) ? slot : -1;
-}
-
-static int start(struct agent *a, struct lease *l, int slot)
-{
-    struct run_spec s = {.kernel = l->m.kernel,
-                         .variant = l->kernel->variant,
-                         .params = l->params,
-                         .dir = l->dir,
-                         .threads = 1,
-                         .core = core_of(a, slot)};
     struct error err = {""};
+    int rc = slot_start(a, l, &err);
 
-    l->run = run_start(&a->place, RUN_TASK, &s, &err);
-    if (!l->run) {
+    if (rc < 0) {
         agent_say("a task could not be started and is handed back: %s",
                   err.text);
         l->state = LEASE_BACK;
-        return -1;
+    } else if (rc == 0) {
+        l->state = LEASE_RUNNING;
+        if (a->set->verbose)
+            agent_say("task %s: %s begins", l->m.id, l->m.kernel);
     }
-    l->core = slot;
-    a->slot_busy |= (uint64_t)1 << slot;
-    l->state = LEASE_RUNNING;
-    if (a->set->verbose)
-        agent_say("task %s: %s begins", l->m.id, l->m.kernel);
-    return 0;
 }
 
 static void look_for_params(struct agent *a, struct lease *l)
@@ -191,25 +157,6 @@ static void look_for_params(struct agent *a, struct lease *l)
     }
 }
 
-/* Bytes of everything in a flat directory. */
-static int64_t used_bytes(const char *dir)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    int64_t sum = 0;
-
-    while (d && (e = readdir(d))) {
-        struct stat st;
-
-        if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(st.st_mode))
-            sum += (int64_t)st.st_blocks * 512;
-    }
-    if (d)
-        closedir(d);
-    return sum;
-}
-
 static void watch(struct agent *a)
 {
     if (a->now_us < a->watch_at_us)
@@ -218,10 +165,11 @@ static void watch(struct agent *a)
     for (size_t i = 0; i < a->leases.n; i++) {
         struct lease *l = a->leases.v[i];
 
-        if (l->state != LEASE_RUNNING || used_bytes(l->dir) <= a->set->disk)
+        if (l->state != LEASE_RUNNING ||
+            slot_scratch(a, (unsigned)l->slot, l) <= a->set->disk)
             continue;
         agent_say("task %s has filled its scratch and is ended", l->m.id);
-        run_kill(l->run);
+        run_kill(a->slot[l->slot].run);
     }
 }
 
@@ -244,9 +192,9 @@ void tasks_step(struct agent *a)
 {
     forget_late(a);
     watch(a);
+    slots_rest(a);
     for (size_t i = 0; i < a->leases.n; i++) {
         struct lease *l = a->leases.v[i];
-        int slot;
 
         if (a->verdict.action != ACT_SELL && l->state != LEASE_RUNNING &&
             lease_is_held(l))
@@ -254,8 +202,8 @@ void tasks_step(struct agent *a)
         if (a->verdict.action == ACT_STOP && l->state == LEASE_RUNNING)
             tasks_kill(a, l);
         look_for_params(a, l);
-        if (l->state == LEASE_READY && (slot = find_slot(a)) >= 0)
-            start(a, l, slot);
+        if (l->state == LEASE_READY)
+            start(a, l);
     }
 }
 
@@ -310,36 +258,54 @@ static void claim(struct agent *a, struct lease *l,
     l->state = c.has_blob ? LEASE_UPLOAD : LEASE_CLAIMED;
 }
 
-void tasks_heard(struct agent *a, struct lease *l)
+static void count(struct agent *a, struct lease *l,
+                  const struct run_outcome *out)
 {
-    (void)a;
-    run_read(l->run);
-}
-
-void tasks_ended(struct agent *a, struct lease *l)
-{
-    struct run_outcome out;
-
-    run_reap(l->run, &out);
-    free_slot(a, l);
-    if (out.done) {
+    if (out->done) {
         a->tally.done++;
         l->kernel->failures = 0;
         if (a->set->verbose)
             agent_say("task %s: %" PRId64 " items, %" PRIu64
                       " units in %" PRId64 " ms",
-                      l->m.id, out.items, out.root.units, out.busy_us / 1000);
-    } else {
-        a->tally.failed++;
-        agent_say("task %s failed with status %d%s%s", l->m.id, out.status,
-                  *out.why ? ": " : "", out.why);
-        if (++l->kernel->failures >= FAILURES_MAX) {
-            l->kernel->failures = 0;
-            l->kernel->paused_us = a->now_us + PAUSE_US;
-            agent_say("kernel %s failed %d times in a row and rests for a "
-                      "minute",
-                      l->kernel->name, FAILURES_MAX);
-        }
+                      l->m.id, out->items, out->root.units,
+                      out->busy_us / 1000);
+        return;
     }
+    a->tally.failed++;
+    agent_say("task %s failed with status %d%s%s", l->m.id, out->status,
+              *out->why ? ": " : "", out->why);
+    if (++l->kernel->failures >= FAILURES_MAX) {
+        l->kernel->failures = 0;
+        l->kernel->paused_us = a->now_us + PAUSE_US;
+        agent_say("kernel %s failed %d times in a row and rests for a minute",
+                  l->kernel->name, FAILURES_MAX);
+    }
+}
+
+void tasks_heard(struct agent *a, unsigned slot)
+{
+    struct lease *l = leases_find(&a->leases, a->slot[slot].serial);
+    struct run_outcome out;
+
+    if (!slot_heard(a, slot, l, &out) || !l)
+        return;
+    l->slot = -1;
+    count(a, l, &out);
     claim(a, l, &out);
+}
+
+void tasks_ended(struct agent *a, unsigned slot)
+{
+    struct lease *l = leases_find(&a->leases, a->slot[slot].serial);
+    struct run_outcome out;
+    bool begun = slot_ended(a, slot, &out);
+
+    if (!l)
+        return;
+    l->slot = -1;
+    l->state = LEASE_READY;
+    if (begun) {
+        count(a, l, &out);
+        claim(a, l, &out);
+    }
 }

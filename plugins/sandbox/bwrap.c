@@ -142,9 +142,9 @@ static void bwrap_clear(struct sandbox_command *c)
 }
 
 /* The filter, a pipe to hear the inner pid, a pipe to say go. */
-static int open_fds(struct sandbox_command *c, struct error *err)
+static int open_fds(struct sandbox_command *c, bool forks, struct error *err)
 {
-    int info[2], go[2], filter = filter_open(err);
+    int info[2], go[2], filter = filter_open(forks, err);
 
     if (filter < 0)
         return -1;
@@ -169,7 +169,7 @@ static int bwrap_prepare(const struct sandbox_spec *spec,
 
     memset(out, 0, sizeof(*out));
     out->info = out->go = -1;
-    if (open_fds(out, err) < 0) {
+    if (open_fds(out, spec->forks, err) < 0) {
         bwrap_clear(out);
         return -1;
     }
@@ -294,6 +294,11 @@ static int bwrap_probe(struct error *err)
     return 0;
 }
 
+static int bwrap_filter(struct error *err)
+{
+    return filter_open(false, err);
+}
+
 const struct sandbox_plugin sandbox_bwrap = {
     .abi = SANDBOX_ABI,
     .name = "bwrap",
@@ -303,5 +308,6 @@ const struct sandbox_plugin sandbox_bwrap = {
     .prepare = bwrap_prepare,
     .started = bwrap_started,
     .release = bwrap_release,
+    .filter = bwrap_filter,
     .clear = bwrap_clear,
 };

@@ -20,8 +20,9 @@
 
 #ifndef HAVE_SECCOMP
 
-int filter_open(struct error *err)
+int filter_open(bool forks, struct error *err)
 {
+    (void)forks;
     return error_set(err, ENOTSUP,
                      "this build has no seccomp filter; install "
                      "libseccomp-dev and configure again");
@@ -30,6 +31,11 @@ int filter_open(struct error *err)
 #else
 
 #include <seccomp.h>
+#include <sys/prctl.h>
+
+#define NEW_ANYTHING                                                           \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |             \
+     CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 static const int allowed[] = {
     /* memory */
@@ -124,22 +130,29 @@ static const int allowed[] = {
     SCMP_SYS(wait4),
 };
 
-static int add_rules(scmp_filter_ctx c)
+static int add_rules(scmp_filter_ctx c, bool forks)
 {
     int rc = 0;
 
     for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
         rc |= seccomp_rule_add(c, SCMP_ACT_ALLOW, allowed[i], 0);
-    rc |= seccomp_rule_add(
-        c, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-        SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    if (forks) {
+        rc |= seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                               SCMP_A0(SCMP_CMP_MASKED_EQ, NEW_ANYTHING, 0));
+        rc |= seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+                               SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
+    } else {
+        rc |= seccomp_rule_add(
+            c, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+            SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+    }
     rc |= seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
                            SCMP_A1(SCMP_CMP_EQ, TCGETS));
     rc |= seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     return rc ? -1 : 0;
 }
 
-int filter_open(struct error *err)
+int filter_open(bool forks, struct error *err)
 {
     scmp_filter_ctx c = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int fd;
@@ -150,7 +163,7 @@ int filter_open(struct error *err)
     if (fd < 0) {
         error_set(err, errno, "could not make a seccomp filter: %s",
                   strerror(errno));
-    } else if (add_rules(c) < 0 || seccomp_export_bpf(c, fd) < 0 ||
+    } else if (add_rules(c, forks) < 0 || seccomp_export_bpf(c, fd) < 0 ||
                lseek(fd, 0, SEEK_SET) < 0) {
         error_set(err, EIO, "could not write the seccomp filter");
         close(fd);

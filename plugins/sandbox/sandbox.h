@@ -36,6 +36,8 @@ struct sandbox_spec {
     const char *chdir;
     const struct sandbox_bind *binds; /* the writable one holds results */
     size_t n_binds;
+    bool forks; /* argv starts a process for each task, and confines it by
+                 * the program of `filter` */
 };
 
 /* What to execute for it.  Descriptors in fds are inherited under their own
@@ -78,6 +80,11 @@ struct sandbox_plugin {
 
     /* Let it run, when go >= 0.  0 or -1 with errno. */
     int (*release)(const struct sandbox_command *c, struct error *err);
+
+    /* The seccomp program of a task that a server forked: a new descriptor.
+     * NULL slot: none.  -1 with errno.
+     */
+    int (*filter)(struct error *err);
 
     /* Close and free what prepare made. */
     void (*clear)(struct sandbox_command *c);

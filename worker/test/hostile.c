@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hostile.c - a runner that tries what a task must not be able to do
  *
- * Given an items file it computes for ever, as a hung kernel would.  Given
+ * Given an items file, or told to serve, it computes for ever, as a hung kernel
+ * would.  Given
  * another input, the first word there names an attempt: exit status 0 says it
  * succeeded, 1 that it was refused (and how, on standard error).  Whatever is
  * not --run is answered by fallow-runner's own code.
@@ -251,6 +252,13 @@ int main(int argc, char **argv)
     const char *input = NULL;
     FILE *f;
 
+    if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
+        puts("{\"ready\":true}");
+        fflush(stdout);
+        if (getchar() == '\n')
+            hang();
+        return 0;
+    }
     if (argc < 2 || strcmp(argv[1], "--run") != 0)
         return runner_main(argc, argv);
     for (int i = 2; i + 1 < argc; i++)
