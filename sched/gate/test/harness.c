@@ -85,12 +85,13 @@ static void read_port(struct rig *r)
 static void start_gate(struct rig *r, const char *const *settings)
 {
     char exe[512], cert[128], key[128], sock[128], port[128], log[128];
-    char *argv[64] = {exe,  "--listen",    "127.0.0.1:0", "--cert",
-                      cert, "--key",       key,           "--ctld",
-                      sock, "--port-file", port};
+    char at[32];
+    char *argv[64] = {exe, "--listen", at,   "--cert",      cert, "--key",
+                      key, "--ctld",   sock, "--port-file", port};
     int n = 11, fd;
 
     built("sched/fallow-gate", exe, sizeof(exe));
+    snprintf(at, sizeof(at), "127.0.0.1:%d", r->port);
     snprintf(cert, sizeof(cert), "%s/server.pem", r->dir);
     snprintf(key, sizeof(key), "%s/server.key", r->dir);
     snprintf(sock, sizeof(sock), "%s/ctld.sock", r->dir);
@@ -108,7 +109,18 @@ static void start_gate(struct rig *r, const char *const *settings)
         execv(exe, argv);
         _exit(127);
     }
+    r->port = 0;
     read_port(r);
+}
+
+void rig_restart_gate(struct rig *r, const char *const *settings)
+{
+    char path[128];
+
+    rig_stop_gate(r, SIGKILL);
+    snprintf(path, sizeof(path), "%s/port", r->dir);
+    unlink(path);
+    start_gate(r, settings);
 }
 
 void rig_create(struct rig *r, const char *const *settings)

@@ -30,8 +30,10 @@ void rig_destroy(struct rig *r);
 void rig_start_ctld(struct rig *r);
 void rig_kill_ctld(struct rig *r);         /* -9, and waits for it */
 int rig_stop_gate(struct rig *r, int sig); /* its wait status */
-long rig_rss_kib(const struct rig *r);     /* of the gate */
-int rig_sockets(const struct rig *r);      /* descriptors of the gate */
+/* kill -9, and a new one on the same port. */
+void rig_restart_gate(struct rig *r, const char *const *settings);
+long rig_rss_kib(const struct rig *r); /* of the gate */
+int rig_sockets(const struct rig *r);  /* descriptors of the gate */
 /* A member of /count, asked over a connection of its own. */
 int rig_count(struct rig *r, const char *member);
 /* Wait up to 10 s until /count's member is n. */
