@@ -141,7 +141,7 @@ void grant_reply(struct call *call, const struct answer *a)
     struct msg_grant g = {0};
     struct error err;
 
-    if (a->code != 0) {
+    if (a->code != 0 && a->code != EAGAIN) { /* EAGAIN: there is nothing */
         call_refuse(call, a->code, a->err.text);
         return;
     }
