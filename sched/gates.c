@@ -189,6 +189,22 @@ void gates_poll_done(struct gates *g, const struct pollfd *v, size_t n)
         gate_accept(g);
 }
 
+/* An answer that cannot be sent: let the client ask again, not wait. */
+static void send_instead(struct frame_conn *conn, const struct frame *f)
+{
+    static const char body[] = "{\"error\":\"the answer could not be sent: try "
+                               "again\",\"errno\":\"EAGAIN\"}";
+    struct frame r = {.type = FRAME_REPLY, .req = f->req, .fd = -1};
+
+    ctl_log("could not queue an answer: %s", strerror(errno));
+    r.reply.status = 503;
+    r.reply.headers = "Retry-After: 1\r\n";
+    r.reply.type = "application/json";
+    r.reply.body = (const uint8_t *)body;
+    r.reply.body_len = sizeof(body) - 1;
+    frame_send(conn, &r, -1);
+}
+
 void gates_send(struct gates *g, uint64_t gate, const struct frame *f,
                 int pass_fd)
 {
@@ -196,7 +212,7 @@ void gates_send(struct gates *g, uint64_t gate, const struct frame *f,
         if (g->v[i].serial != gate)
             continue;
         if (frame_send(g->v[i].conn, f, pass_fd) < 0)
-            ctl_log("could not queue an answer: %s", strerror(errno));
+            send_instead(g->v[i].conn, f);
         frame_flush(g->v[i].conn);
         return;
     }
