@@ -202,6 +202,7 @@ int commit_poll(struct commit *m, struct error *err)
     if (st != STORE_COMMITTED)
         return -1;
     m->in_flight = false;
+    m->ctl->head.stale = true;
     store_batch_reset(m->flying);
     while (m->after_flying.first) {
         struct waiting *w = m->after_flying.first;

@@ -167,6 +167,7 @@ void ctl_lost(struct ctl *c, const char *why)
 void ctl_close(struct ctl *c)
 {
     drop_state(c);
+    ingest_destroy(c->ingest);
     gates_destroy(c->gates);
     inputs_destroy(c->inputs);
     if (c->blobs)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ctl.h - the controller's parts, and how a request passes through them
  *
- * fallowctld is one thread: gates speak frames to it (sched/gates.c), a route
- * of sched/api decodes a request, makes one call of the core and encodes the
- * answer, and sched/commit.c lets the answer out after the COMMIT of
- * everything it could have seen.  Nothing here decides policy: that is
- * sched/core; and nothing here knows SQL: that is accounting/store.h.
+ * One thread decides (sched/ingest.c has others, for uploads): gates speak
+ * frames to it (sched/gates.c), a route of sched/api decodes a request, makes
+ * one call of the core and encodes the answer, and sched/commit.c lets the
+ * answer out after the COMMIT of everything it could have seen.  Nothing here
+ * decides policy: that is sched/core; and nothing here knows SQL: that is
+ * accounting/store.h.
  */
 #ifndef FALLOW_SCHED_CTL_H
 #define FALLOW_SCHED_CTL_H
@@ -27,6 +28,7 @@ struct blobs;
 struct book;
 struct park;
 struct inputs;
+struct ingest;
 
 /* cell.conf(5). */
 struct ctl_conf {
@@ -48,6 +50,7 @@ struct ctl {
     struct book *book;      /* tokens, blob owners, sequence numbers */
     struct blobs *blobs;    /* bytes by digest, on disk */
     struct inputs *inputs;  /* parsed items files, cached */
+    struct ingest *ingest;  /* uploads on their way to blobs */
     struct park *park;      /* long polls waiting for work */
     int64_t next_tick_us;   /* 0 = none */
     int64_t next_expire_us; /* when parked polls are looked over again */
@@ -57,7 +60,10 @@ struct ctl {
     struct msg_head_cache {
         int64_t batch;
         struct digest hash;
-    } head; /* newest committed head of the chain */
+        bool stale;      /* something was committed since it was read */
+        int64_t next_us; /* when it may be read again */
+    } head;              /* a committed head of the chain, the newest but for
+                          * HEAD_US */
 };
 
 /* Who asks. */
@@ -141,6 +147,27 @@ int commit_pump(struct commit *m, struct error *err);
 /* The store's descriptor is ready.  -1: the state must be dropped. */
 int commit_poll(struct commit *m, struct error *err);
 bool commit_busy(const struct commit *m);
+
+/* ---- ingest.c ------------------------------------------------------- */
+
+/* What became of an upload: code 0, or errno with err as of blob commit. */
+struct ingested {
+    void *arg; /* as given with it; whoever takes the answer frees it */
+    int code;
+    struct error err;
+};
+
+struct ingest *ingest_create(struct blobs *blobs, struct error *err);
+/* Ends the threads.  What was not answered yet is closed and freed. */
+void ingest_destroy(struct ingest *g);
+/* Make a blob of the upload in fd (taken); arg is allocated.  0 or -1 ENOMEM,
+ * with fd and arg still the caller's.
+ */
+int ingest_put(struct ingest *g, int fd, const struct digest *d, uint64_t size,
+               void *arg);
+/* Readable when ingest_next() has something. */
+int ingest_fd(const struct ingest *g);
+bool ingest_next(struct ingest *g, struct ingested *out);
 
 /* ---- gates.c -------------------------------------------------------- */
 

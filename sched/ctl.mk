@@ -3,7 +3,7 @@
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = \
 	sched/ctl.c sched/ctl.h sched/bootstrap.c sched/commit.c \
-	sched/gates.c sched/park.c \
+	sched/gates.c sched/ingest.c sched/park.c \
 	plugins/blob/blob.h plugins/blob/dir.c \
 	sched/api/api.h sched/api/admin.c sched/api/answer.c \
 	sched/api/auth.c sched/api/blob.c sched/api/book.c \

@@ -16,6 +16,10 @@
 
 #define POLL_MAX 80
 #define TICK_US 250000
+/* How often the head of the chain is read again while commits go on. */
+#define HEAD_US 1000000
+/* How long the last commit is waited for at the end. */
+#define END_MS 10000
 
 static volatile sig_atomic_t stopping;
 
@@ -72,6 +76,9 @@ static int wire(struct ctl *c, struct error *err)
     c->inputs = inputs_create(c->blobs);
     if (!c->inputs)
         return error_set(err, ENOMEM, "out of memory");
+    c->ingest = ingest_create(c->blobs, err);
+    if (!c->ingest)
+        return -1;
     c->gates = gates_create(c, c->conf.ctld_socket, err);
     return c->gates ? 0 : -1;
 }
@@ -94,6 +101,25 @@ static int open_state(struct ctl *c, struct error *err)
     return 0;
 }
 
+/* Every answer to a worker carries the head; it may be a second old. */
+static void follow_head(struct ctl *c, int64_t now)
+{
+    struct digest hash;
+    struct error err;
+    int64_t batch;
+
+    if (!c->head.stale || now < c->head.next_us)
+        return;
+    c->head.next_us = now + HEAD_US;
+    if (store_head(c->store, &batch, &hash, &err) < 0) {
+        ctl_log("could not read the head of the chain: %s", err.text);
+        return;
+    }
+    c->head.stale = false;
+    c->head.batch = batch;
+    c->head.hash = hash;
+}
+
 /* What is due now.  Returns when something is due next. */
 static int64_t run_timers(struct ctl *c, int64_t now)
 {
@@ -109,6 +135,7 @@ static int64_t run_timers(struct ctl *c, int64_t now)
         if (c->next_tick_us == 0 || c->next_tick_us > now + 4 * TICK_US)
             c->next_tick_us = now + 4 * TICK_US;
     }
+    follow_head(c, now);
     if (c->wake) {
         c->wake = false;
         park_wake(c->park, now);
@@ -126,7 +153,7 @@ static int64_t run_timers(struct ctl *c, int64_t now)
 static int round_of(struct ctl *c, struct error *err)
 {
     struct pollfd v[POLL_MAX];
-    size_t n = gates_poll_fill(c->gates, v, POLL_MAX - 1), gates = n;
+    size_t n, gates;
     int64_t wait = run_timers(c, ctl_now_us()) - ctl_now_us();
     bool want_write = false;
 
@@ -134,7 +161,8 @@ static int round_of(struct ctl *c, struct error *err)
         return error_set(err, ENOMEM, "out of memory");
     if (c->commit && commit_pump(c->commit, err) < 0)
         return -1;
-    n = gates = gates_poll_fill(c->gates, v, POLL_MAX - 1);
+    n = gates = gates_poll_fill(c->gates, v, POLL_MAX - 2);
+    v[n++] = (struct pollfd){.fd = ingest_fd(c->ingest), .events = POLLIN};
     if (c->store) {
         v[n].fd = store_fd(c->store, &want_write);
         v[n].events = (short)(POLLIN | (want_write ? POLLOUT : 0));
@@ -144,8 +172,10 @@ static int round_of(struct ctl *c, struct error *err)
         wait = 0;
     if (poll(v, n, (int)(wait / 1000 + (wait % 1000 != 0))) < 0)
         return errno == EINTR ? 0 : error_set(err, errno, "poll");
-    if (n > gates && v[n - 1].revents && commit_poll(c->commit, err) < 0)
+    if (n > gates + 1 && v[n - 1].revents && commit_poll(c->commit, err) < 0)
         return -1;
+    if (v[gates].revents)
+        api_ingested(c);
     gates_poll_done(c->gates, v, gates);
     if (c->broken)
         return error_set(err, ENOMEM, "out of memory");
@@ -165,7 +195,14 @@ static int serve(struct ctl *c, struct error *err)
             ctl_lost(c, err->text);
     }
     while (c->commit && commit_busy(c->commit)) {
-        if (commit_pump(c->commit, err) < 0 || commit_poll(c->commit, err) < 0)
+        struct pollfd v = {.events = POLLIN};
+        bool want_write = false;
+
+        if (commit_pump(c->commit, err) < 0)
+            break;
+        v.fd = store_fd(c->store, &want_write);
+        v.events = (short)(POLLIN | (want_write ? POLLOUT : 0));
+        if (poll(&v, 1, END_MS) == 0 || commit_poll(c->commit, err) < 0)
             break;
     }
     return 0;

@@ -17,6 +17,8 @@ void api_request(struct ctl *c, uint64_t gate, const struct frame *f);
 /* The upload's bytes are in the descriptor; or the client went away. */
 void api_body(struct ctl *c, uint64_t gate, const struct frame *f);
 void api_abort(struct ctl *c, uint64_t gate, uint64_t req);
+/* Answer the uploads that became blobs, or did not. */
+void api_ingested(struct ctl *c);
 
 /* Parse the body, or answer 400 and return NULL. */
 json_t *api_json(struct call *call);
@@ -115,9 +117,9 @@ void inputs_destroy(struct inputs *in);
 /* Item i of a blob of items; valid until the next call.  -1 errno. */
 int inputs_item(struct inputs *in, const struct digest *blob, uint32_t i,
                 struct item *out, struct error *err);
-/* How many items a blob has. */
+/* How many items a blob has, and how many bytes. */
 int inputs_count(struct inputs *in, const struct digest *blob, size_t *n,
-                 struct error *err);
+                 size_t *size, struct error *err);
 /* Call fn for each file a manifest names; name is len bytes.  -1 with err when
  * the blob is no manifest, or fn returned -1 (errno ENOENT is kept as it is).
  */

@@ -16,6 +16,7 @@
 #include "plugins/blob/blob.h"
 
 #define UPLOADS_MAX 256
+#define UPLOADS_PARTY_MAX 64 /* of them, so that one party does not fill it */
 #define USER_BLOB_MAX ((uint64_t)4 << 30)
 #define WORKER_BLOB_MAX ((uint64_t)256 << 20)
 
@@ -125,6 +126,16 @@ uint8_t *api_blob_bytes(struct ctl *c, const struct digest *d, size_t *len,
     return p;
 }
 
+/* Uploads a party has under way. */
+static size_t uploads_of(int64_t party_id)
+{
+    size_t n = 0;
+
+    for (struct upload *u = uploads.first; u; u = u->next)
+        n += u->call.party_id == party_id;
+    return n;
+}
+
 /* FRAME_HEAD: open a file for it and let the gate fill it. */
 void route_blob_put(struct call *call)
 {
@@ -140,7 +151,10 @@ void route_blob_put(struct call *call)
         call_refuse(call, EFBIG, text);
         return;
     }
-    u = uploads.n < UPLOADS_MAX ? calloc(1, sizeof(*u)) : NULL;
+    u = uploads.n < UPLOADS_MAX &&
+                uploads_of(call->party_id) < UPLOADS_PARTY_MAX
+            ? calloc(1, sizeof(*u))
+            : NULL;
     if (!u) {
         call_refuse(call, EAGAIN, "too many uploads at once");
         return;
@@ -178,29 +192,54 @@ static struct upload **find_upload(uint64_t gate, uint64_t req)
 void api_body(struct ctl *c, uint64_t gate, const struct frame *f)
 {
     struct upload **p = find_upload(gate, f->req), *u = *p;
-    struct record r = {.type = REC_BLOB};
-    struct error err;
 
     if (!u)
         return;
     *p = u->next;
+    if (ingest_put(c->ingest, u->fd, &u->digest, u->size, u) == 0)
+        return;
+    call_refuse(&u->call, EAGAIN, "out of memory: try again");
     uploads.n--;
-    if (blob_dir.commit(c->blobs, u->fd, &u->digest, u->size, &err) < 0) {
-        call_refuse(&u->call, errno == EBADMSG ? EEXIST : errno, err.text);
-    } else if (!c->commit) {
-        call_refuse(&u->call, EAGAIN, "the cell's database is away");
-    } else {
-        r.blob.digest = u->digest;
-        r.blob.party_id = u->call.party_id;
-        r.blob.size = (int64_t)u->size;
-        r.blob.at_us = ctl_now_us();
-        if (book_owns_blob(c->book, r.blob.party_id, &u->digest) ||
-            ctl_record(c, &r) == 0)
-            call_json(&u->call, 200, json_object());
-        else
-            call_refuse(&u->call, ENOMEM, "out of memory");
-    }
+    close(u->fd);
     free(u);
+}
+
+static void uploaded(struct ctl *c, struct upload *u,
+                     const struct ingested *done)
+{
+    struct record r = {.type = REC_BLOB};
+
+    if (done->code) {
+        call_refuse(&u->call, done->code == EBADMSG ? EEXIST : done->code,
+                    done->err.text);
+        return;
+    }
+    if (!c->commit) {
+        call_refuse(&u->call, EAGAIN, "the cell's database is away");
+        return;
+    }
+    r.blob.digest = u->digest;
+    r.blob.party_id = u->call.party_id;
+    r.blob.size = (int64_t)u->size;
+    r.blob.at_us = ctl_now_us();
+    if (book_owns_blob(c->book, r.blob.party_id, &u->digest) ||
+        ctl_record(c, &r) == 0)
+        call_json(&u->call, 200, json_object());
+    else
+        call_refuse(&u->call, ENOMEM, "out of memory");
+}
+
+void api_ingested(struct ctl *c)
+{
+    struct ingested done;
+
+    while (ingest_next(c->ingest, &done)) {
+        struct upload *u = done.arg;
+
+        uploaded(c, u, &done);
+        uploads.n--;
+        free(u);
+    }
 }
 
 void api_abort(struct ctl *c, uint64_t gate, uint64_t req)

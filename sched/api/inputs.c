@@ -136,13 +136,14 @@ int inputs_item(struct inputs *in, const struct digest *blob, uint32_t i,
 }
 
 int inputs_count(struct inputs *in, const struct digest *blob, size_t *n,
-                 struct error *err)
+                 size_t *size, struct error *err)
 {
     struct slot *s = parsed(in, blob, err);
 
     if (!s)
         return -1;
     *n = s->n;
+    *size = s->len;
     return 0;
 }
 

@@ -54,7 +54,7 @@ static int check_blobs(struct call *call, const struct rec_job *b,
         return -1;
     for (uint32_t t = 0; b->input == INPUT_BLOBS && t < b->tasks; t++) {
         uint64_t want = b->items_per_task;
-        size_t n;
+        size_t n, size;
 
         if (t == b->tasks - 1)
             want = b->items - (uint64_t)t * b->items_per_task;
@@ -63,8 +63,13 @@ static int check_blobs(struct call *call, const struct rec_job *b,
                              "the items of task %u were not "
                              "uploaded",
                              t);
-        if (inputs_count(c->inputs, &b->blobs[t], &n, err) < 0)
+        if (inputs_count(c->inputs, &b->blobs[t], &n, &size, err) < 0)
             return error_prefix(err, "items of task %u", t);
+        if (size > TASK_BLOB_MAX)
+            return error_set(err, EINVAL,
+                             "items of task %u are %zu bytes, at most %u fit a "
+                             "lease: make tasks smaller",
+                             t, size, TASK_BLOB_MAX);
         if (n != want)
             return error_set(err, EINVAL, "task %u has %zu items, not %ju", t,
                              n, (uintmax_t)want);
