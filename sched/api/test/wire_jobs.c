@@ -185,6 +185,26 @@ static struct msg_jobspec blob_job(struct wire *w, struct digest *v,
     return m;
 }
 
+/* A lease carries its items inline, so a task's are bounded. */
+static void large_task(struct wire *w, const char *mine)
+{
+    struct item item = {calloc(1, 600 << 10), 600 << 10};
+    struct msg_jobspec m;
+    struct digest d;
+    struct error err;
+    void *file;
+    size_t len;
+
+    items_format(&item, 1, &file, &len, &err);
+    put_blob(&w->c, mine, file, len, &d);
+    m = blob_job(w, &d, 1, 1);
+    ok(submit(&w->c, mine, &m) < 0 &&
+           says(&w->c, 400, "items of task 0 are 614420 bytes, at most 524288"),
+       "a task too large for a lease is refused with both sizes");
+    free(file);
+    free((void *)(uintptr_t)item.bytes);
+}
+
 static void task_blobs(struct wire *w, const char *mine, const char *theirs)
 {
     struct client *c = &w->c;
@@ -217,6 +237,7 @@ static void task_blobs(struct wire *w, const char *mine, const char *theirs)
     m = blob_job(w, &d, 1, 2);
     ok(submit(c, mine, &m) > 0, "and the right one is taken");
     free(file);
+    large_task(w, mine);
 }
 
 /* One line of a manifest, uploaded: a job's parameters. */

@@ -184,6 +184,26 @@ static void cancelled(struct wire *w)
     hand_clear(&h);
 }
 
+/* Every reply names a committed head of the ledger's chain. */
+static void head_follows(struct wire *w, const struct hand *h, int64_t party)
+{
+    struct msg_grant g;
+    int64_t before = 0, now = 0;
+
+    take_leases(&w->c, h, w->spec, 1, &g);
+    before = g.head.batch;
+    msg_grant_clear(&g);
+    fund(&w->c, party, 1000);
+    for (int i = 0; i < 200 && now <= before; i++) {
+        usleep(50000);
+        take_leases(&w->c, h, w->spec, 1, &g);
+        now = g.head.batch;
+        msg_grant_clear(&g);
+    }
+    ok(before > 0 && now > before,
+       "the head in a reply follows the ledger's chain");
+}
+
 int story_leases(struct wire *w)
 {
     struct msg_grant g, next;
@@ -215,6 +235,7 @@ int story_leases(struct wire *w)
     free(body);
     msg_grant_clear(&g);
     msg_grant_clear(&next);
+    head_follows(w, &h, j.party);
     hand_clear(&h);
     cancelled(w);
     return verdict();
