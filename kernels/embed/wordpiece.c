@@ -134,8 +134,8 @@ struct wordpiece *wordpiece_create(const struct wordpiece_model *m,
     w->special[UNKNOWN] = strdup(m->unknown);
     w->special[FIRST] = strdup(m->begin);
     w->special[LAST] = strdup(m->end);
-    w->edges_cap = 1 << 16;
-    w->nodes_cap = 1 << 15;
+    w->edges_cap = 1 << 8;
+    w->nodes_cap = 1 << 7;
     w->edges = calloc(w->edges_cap, sizeof(*w->edges));
     w->node_id = calloc(w->nodes_cap, sizeof(*w->node_id));
     if (!w->prefix || !w->special[UNKNOWN] || !w->special[FIRST] ||

@@ -22,7 +22,7 @@
 
 #define CHUNK_DEFAULT 512
 #define CHUNK_MAX 1000000
-#define PROGRESS_ROWS 1000
+#define PROGRESS_ROWS 10000
 #define TOKENIZER_VERSION WORDPIECE_VERSION " unicode-table-" UC_TABLE_VERSION
 
 /* The words after `srun embed`. */
