@@ -46,7 +46,8 @@ test_expect_success "what Slurm has and we do not is a warning" '
 	script "#SBATCH --mem=4G
 srun echo --count 1" &&
 	refused "client.conf is not there" $fallow sbatch job.sh &&
-	grep -x "sbatch: warning: --mem is not honoured yet and changes nothing" \
+	grep -x \
+	 "sbatch: warning: --mem is not honoured yet and changes nothing" \
 		err'
 test_expect_success "without a cell the remedy is named" '
 	script "srun echo --count 1" &&
@@ -56,14 +57,16 @@ test_expect_success "a script may come on standard input" '
 		sh -c "printf \"#!/bin/sh\nsrun echo\ndate\n\" |
 			$fallow sbatch"'
 test_expect_success "client.conf without a token is an error" '
-	mkdir conf && echo "url = '"'https://127.0.0.1:1'"'" >conf/client.conf &&
+	mkdir conf &&
+	echo "url = '"'https://127.0.0.1:1'"'" >conf/client.conf &&
 	echo "cell = home" >>conf/client.conf &&
 	FALLOW_STATE=conf test_must_fail $fallow squeue 2>err &&
 	grep "conf/client.conf lacks token" err'
 test_expect_success "a cell that is away is said as Slurm says it" '
 	echo "token = abc" >>conf/client.conf &&
 	FALLOW_STATE=conf test_must_fail $fallow squeue 2>err &&
-	head -n1 err | grep -x "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"'
+	said="slurm_load_jobs error: Unable to contact slurm controller" &&
+	head -n1 err | grep -x "$said (connect failure)"'
 test_expect_success "an unknown letter of a format is named" '
 	test_must_fail $fallow squeue -o "%z" 2>err &&
 	grep -x "squeue: error: Invalid job format specification: z" err'

@@ -35,7 +35,8 @@ test_expect_success "and then it does the rest" '
 	wait_for 50 test ! -e w1/journal/request &&
 	kill $worker_pid && wait $worker_pid'
 test_expect_success "every task was accepted exactly once" '
-	sed -n "s/^accepted \([0-9]*\).*/\1/p" one/log | sort -n | uniq -d >dup &&
+	sed -n "s/^accepted \([0-9]*\).*/\1/p" one/log | sort -n |
+		uniq -d >dup &&
 	[ ! -s dup ] && [ "$(accepted one)" = 300 ]'
 test_expect_success "nothing it sent was wrong, unsigned or out of order" '
 	! grep -E "^(invalid|bad|seq)" one/log'
@@ -54,7 +55,8 @@ test_expect_success "kill -9 of runners costs their tasks, not the worker" '
 	kill $worker_pid && wait $worker_pid; ! grep -E "^(bad|seq)" two/log'
 test_expect_success "a request written down and not sent goes out as it was" '
 	cell three 2 5 && worker w3 three $sandbox --once 2>w3.log &&
-	kill $cell_pid && seq=$(head -n 1 w3/journal/answered | cut -d" " -f1) &&
+	kill $cell_pid &&
+	seq=$(head -n 1 w3/journal/answered | cut -d" " -f1) &&
 	mv w3/journal/answered w3/journal/request &&
 	cp w3/journal/request request.was && rm three/port three/done &&
 	cell three 0 5 && test_must_fail worker w3 three $sandbox --once \

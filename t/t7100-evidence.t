@@ -49,7 +49,8 @@ EOF
 
 test_expect_success "a right proof holds, and the item is computed again" '
 	python3 make.py >p.json && $fallow verify-evidence p.json >out &&
-	cat out && grep "^worker v2, job 9 task 4, kernel echo, leaf 2 of 5" out &&
+	cat out &&
+	grep "^worker v2, job 9 task 4, kernel echo, leaf 2 of 5" out &&
 	grep "^committed   yes" out &&
 	grep "^differs     yes: byte 3 is 0x45, not 0x65" out &&
 	grep "^recomputed  yes" out && tail -n1 out | grep -x "the proof holds"'

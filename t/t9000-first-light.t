@@ -66,13 +66,15 @@ test_expect_success "the job is COMPLETED, its items were checked" '
 	grep "TasksDone=32 TasksFailed=0" show &&
 	grep "CheckedItems=[1-9][0-9]* CaughtItems=0" show'
 test_expect_success "squeue prints a header and nothing else" '
-	$fallow squeue >q && test "$(cat q)" = \
-	"             JOBID PARTITION     NAME     USER ST       TIME  NODES NODELIST(REASON)"'
+	left="             JOBID PARTITION     NAME     USER ST" &&
+	$fallow squeue >q &&
+	test "$(cat q)" = "$left       TIME  NODES NODELIST(REASON)"'
 test_expect_success "fetch gets the output again, to another place" '
 	rm out && test "$($fallow fetch 1)" = "$TRASH/out" && cmp in out &&
 	$fallow fetch 1 --output "$TRASH/again" && cmp in again'
 test_expect_success "srun waits for its job" '
-	$fallow srun echo --count 7 --output seven && test "$(wc -l <seven)" = 7'
+	$fallow srun echo --count 7 --output seven &&
+	test "$(wc -l <seven)" = 7'
 test_expect_success "an array has a task for every index" '
 	$fallow sbatch --parsable --wait --array=10-90:20 --wrap "srun echo" \
 		>id && test "$(cat id)" = 3 &&
@@ -95,7 +97,8 @@ then
 		done >c.jsonl &&
 		words="embed --model $TRASH/tiny --input c.jsonl --output" &&
 		$fallow run $words home.npy &&
-		$fallow sbatch --wait --chunk 16 --wrap "srun $words cell.npy" &&
+		$fallow sbatch --wait --chunk 16 \
+			--wrap "srun $words cell.npy" &&
 		cmp home.npy cell.npy && cmp home.ids cell.ids'
 else
 	test_skip "embeddings from the cell are those of fallow run" \
@@ -105,7 +108,8 @@ fi
 test_expect_success "a wrong token is refused in one line" '
 	sed "s/^token.*/token = 00/" "$FALLOW_STATE/client.conf" >bad.conf &&
 	FALLOW_CONF=$TRASH/bad.conf test_must_fail $fallow sbatch job.sh \
-		>o 2>err && cat err && test ! -s o && test "$(wc -l <err)" = 1 &&
+		>o 2>err && cat err && test ! -s o &&
+	test "$(wc -l <err)" = 1 &&
 	grep "^sbatch: error: .*token" err'
 test_expect_success "too little prepaid names both sums" '
 	test_must_fail $fallow sbatch --array=0-3999999 --wrap "srun echo" \
