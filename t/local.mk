@@ -17,3 +17,4 @@ TESTS_SH += t/t7001-fleet.t
 include $(srcdir)/t/fleet/local.mk
 TESTS_SH += t/t9100-kill.t
 TESTS_LONG += t/t9210-liars.t
+TESTS_LONG += t/t9900-clean.t

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/tap.sh"
 fleet="$builddir/t/fleet/fleet"
 
-test_expect_success 'under every seed jobs end and are paid once,; books balance' '
+test_expect_success 'every seed: jobs end, are paid once, and books balance' '
 	"$fleet" ${FLEET_SEEDS:+--seeds $FLEET_SEEDS}
 '
 test_expect_success 'a seed repeats itself to the event' '
