@@ -43,7 +43,7 @@ static int take_flag(struct squeue *q, int c)
     case 'l': q->is_long = true; break;
     case 'm':
         pw = getpwuid(geteuid());
-        q->users = pw ? strdup(pw->pw_name) : "";
+        q->users = pw ? pw->pw_name : "";
         break;
     default: break;
     }
