@@ -8,14 +8,15 @@ export FALLOW_PLUGIN_DIR=$builddir/plugins
 
 # A worker committed five results of echo; the third is not its item.
 cat >make.py <<'EOF'
-import base64, hashlib, json, struct, sys
+import base64, hashlib, json, os, struct, sys
 q = lambda v: struct.pack(">Q", v)
 sha = lambda b: hashlib.sha256(b).digest()
 spec = sha(b"fallow echo 1: canonical bytes = item bytes; units = 1")
 params = sha(b"")
 items = [b"one", b"two", b"three", b"four", b"five"]
 done = list(items)
-done[2] = b"thrEe"
+at = int(os.environ.get("AT", "2"))
+done[at] = done[at][:3] + b"E" + done[at][4:]
 leaf = lambda i, b: (sha(b"\0" + spec + params + q(i) + struct.pack(">I", 0)
                          + q(1) + b), 1, len(b))
 def node(l, r):
@@ -38,9 +39,9 @@ leaves = [leaf(i, b) for i, b in enumerate(done)]
 s = lambda m: {"hash": m[0].hex(), "units": m[1], "bytes": m[2]}
 r = lambda b: {"code": 0, "units": 1, "bytes": base64.b64encode(b).decode()}
 proof = {"kind": "wrong", "kernel": "echo", "spec": spec.hex(),
-    "params": params.hex(), "root": s(root(leaves)), "n": 5, "position": 2,
-    "leaf": r(done[2]), "path": [s(m) for m in path(leaves, 2)],
-    "item": base64.b64encode(items[2]).decode(), "expected": r(items[2]),
+    "params": params.hex(), "root": s(root(leaves)), "n": 5, "position": at,
+    "leaf": r(done[at]), "path": [s(m) for m in path(leaves, at)],
+    "item": base64.b64encode(items[at]).decode(), "expected": r(items[at]),
     "worker": "v2", "job": 9, "task": 4, "at_us": 1}
 for change in sys.argv[1:]:
     exec(change)
@@ -54,6 +55,9 @@ test_expect_success "a right proof holds, and the item is computed again" '
 	grep "^committed   yes" out &&
 	grep "^differs     yes: byte 3 is 0x45, not 0x65" out &&
 	grep "^recomputed  yes" out && tail -n1 out | grep -x "the proof holds"'
+test_expect_success "so does one about the last leaf" '
+	AT=4 python3 make.py >q.json && $fallow verify-evidence q.json >out &&
+	grep "leaf 4 of 5" out && grep "^the proof holds" out'
 test_expect_success "a leaf that was not committed proves nothing" '
 	python3 make.py "proof[\"leaf\"] = r(b\"lies!\")" >q.json &&
 	test_must_fail $fallow verify-evidence q.json >out && cat out &&
@@ -63,7 +67,8 @@ test_expect_success "a leaf at another position proves nothing" '
 	test_must_fail $fallow verify-evidence q.json >out &&
 	grep "^committed   NO" out'
 test_expect_success "what was right cannot be proven wrong" '
-	python3 make.py "proof[\"expected\"] = proof[\"leaf\"]" >q.json &&
+	python3 make.py "proof[\"expected\"] = proof[\"leaf\"]" \
+		"proof[\"item\"] = None" >q.json &&
 	test_must_fail $fallow verify-evidence q.json >out &&
 	grep "^differs     NO" out'
 test_expect_success "a false word of the referee is found by recomputing" '

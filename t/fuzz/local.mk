@@ -8,7 +8,7 @@ FUZZ_CC = clang
 FUZZ_CFLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all
 FUZZ_SECONDS = 60
-FUZZERS = embed_text embed_model gate_parse
+FUZZERS = embed_text embed_model gate_parse job_script
 
 EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/driver.c
 
@@ -36,6 +36,12 @@ endif
 t_fuzz_gate_parse_t_SOURCES = t/fuzz/gate_parse.c t/fuzz/driver.c \
 	sched/gate/parse.c
 t_fuzz_gate_parse_t_LDADD = $(HTTP_PARSER_LIBS)
+
+fuzz_job_script_sources = sched/cmd/jobscript.c sched/cmd/joboptions.c \
+	sched/cmd/slurmtime.c common/error.c
+check_PROGRAMS += t/fuzz/job_script.t
+t_fuzz_job_script_t_SOURCES = t/fuzz/job_script.c t/fuzz/driver.c
+t_fuzz_job_script_t_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
 
 fuzz: $(FUZZERS:%=fuzz-%)
 $(FUZZERS:%=fuzz-%): fuzz-%: t/fuzz/%.t
