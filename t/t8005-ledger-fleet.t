@@ -4,7 +4,7 @@
 . "$(dirname "$0")/tap.sh"
 . "$srcdir/t/ledger.sh"
 
-for seed in ${FLEET_SEEDS:-1 5 6}; do
+for seed in ${FLEET_SEEDS:-5 6 48}; do
 	test_expect_success "seed $seed: every commit is accepted" '
 		"$builddir/t/fleet/fleet" --seed $seed --tape tape &&
 		new_db fleet$seed &&
