@@ -78,7 +78,7 @@ struct task {          /* 16 bytes a task, untouched pages cost nothing */
     uint32_t attempt;  /* high-water mark */
     uint8_t state;     /* enum task_now */
     uint8_t fails;     /* weighed failures: 4 by a new worker, 1 again */
-    uint8_t lapses;    /* lapsed leases */
+    uint8_t lapses;    /* weighed lapses, alike */
 };
 
 /* Zero is queued, so that fresh memory is right. */
@@ -340,6 +340,10 @@ void offer_update(struct cell *c, struct worker *w, const struct offer *o);
 /* Microseconds units take on one core of w; 0 when its speed is unknown. */
 int64_t offer_estimate(const struct worker *w, const struct job *j,
                        int64_t units);
+/* A failed, invalid or lapsed lease of w: after the second in a row it takes
+ * no task for 1 s, doubling to an hour; an accepted result ends the row.
+ */
+void offer_back_off(struct cell *c, struct worker *w);
 /* Take units off what w may be credited; false when that is too much. */
 bool offer_spend(struct cell *c, struct worker *w, const struct job *j,
                  int64_t units);
@@ -358,6 +362,8 @@ void lease_requeue(struct cell *c, struct live *l); /* end, and queue again */
 void lease_revoke(struct cell *c, struct live *l, uint8_t task_state);
 void lease_lapse(struct cell *c); /* all that are overdue */
 void task_again(struct cell *c, struct job *j, uint32_t task); /* next try */
+#define NEW_MACHINE 4 /* weight of a failure elsewhere than the last */
+uint8_t task_weigh(struct task *t, const struct worker *w, uint8_t sum);
 
 /* ---- result.c, verify.c, window.c ------------------------------------ */
 

@@ -125,6 +125,17 @@ void lease_revoke(struct cell *c, struct live *l, uint8_t task_state)
     dirty_job(c, j);
 }
 
+/* One bad machine fails no job: on the machine that failed last a failure
+ * weighs a quarter of one elsewhere.
+ */
+uint8_t task_weigh(struct task *t, const struct worker *w, uint8_t sum)
+{
+    int more = t->worker_id == w->r.worker_id ? 1 : NEW_MACHINE;
+
+    t->worker_id = w->r.worker_id;
+    return (uint8_t)(sum + more < UINT8_MAX ? sum + more : UINT8_MAX);
+}
+
 static void lapse(struct cell *c, struct live *l)
 {
     struct job *j = l->job;
@@ -135,14 +146,15 @@ static void lapse(struct cell *c, struct live *l)
         return;
     }
     t = &j->tasks[l->task];
-    if (t->lapses < UINT8_MAX)
-        t->lapses++;
-    if (t->lapses < c->conf.max_attempts * LAPSES) {
+    offer_back_off(c, l->worker);
+    t->lapses = task_weigh(t, l->worker, t->lapses);
+    if (t->lapses < c->conf.max_attempts * LAPSES * NEW_MACHINE &&
+        t->lapses < UINT8_MAX) {
         lease_requeue(c, l);
         return;
     }
     snprintf(j->r.reason, sizeof(j->r.reason),
-             "task %" PRIu32 " lapsed %d times", l->task, t->lapses);
+             "task %" PRIu32 " lapsed too often", l->task);
     lease_revoke(c, l, T_FAILED);
     job_settle(c, j);
 }

@@ -22,7 +22,8 @@ const char *why_text(enum why why)
         [WHY_NO_OFFER] = "the worker has offered nothing since the cell "
                          "started",
         [WHY_REFEREE] = "the referee only checks",
-        [WHY_BACKOFF] = "the worker's last results failed; it waits a while",
+        [WHY_BACKOFF] =
+            "the worker's last leases failed or lapsed; it waits a while",
         [WHY_AHEAD] = "the worker holds as many leases as it may",
         [WHY_KERNEL] = "the worker does not offer this kernel with this digest",
         [WHY_ZONE] = "the zones of the job and of the worker do not meet",

@@ -82,3 +82,18 @@ bool offer_spend(struct cell *c, struct worker *w, const struct job *j,
     w->cap_units -= units;
     return true;
 }
+
+void offer_back_off(struct cell *c, struct worker *w)
+{
+    uint32_t n = w->streak < 14 ? w->streak++ : w->streak;
+    int64_t wait;
+
+    if (n == 0)
+        return;
+    wait = SECOND << (n - 1);
+    if (wait > 3600 * SECOND)
+        wait = 3600 * SECOND;
+    w->not_before_us = c->now_us + wait;
+    if (!c->backoff_us || w->not_before_us < c->backoff_us)
+        c->backoff_us = w->not_before_us;
+}

@@ -15,8 +15,6 @@
 #include "common/bytes.h"
 
 #define MAP_LEN 12
-#define SECOND INT64_C(1000000)
-#define FAIL_WEIGHT 4 /* of a failure on another machine than the last */
 
 __attribute__((format(printf, 3, 4))) static void fate(struct answer_result *r,
                                                        enum result_fate f,
@@ -51,40 +49,24 @@ static void stale(struct cell *c, const struct worker *w,
         fate(r, FATE_STALE, "the lease has ended");
 }
 
-/* A worker whose results fail in a row takes no more tasks for a while: 1 s
- * after the second, doubling, at most an hour.
- */
-static void back_off(struct cell *c, struct worker *w)
-{
-    int64_t wait;
-
-    if (++w->streak < 2)
-        return;
-    wait = SECOND << (w->streak - 2 < 12 ? w->streak - 2 : 12);
-    if (wait > 3600 * SECOND)
-        wait = 3600 * SECOND;
-    w->not_before_us = c->now_us + wait;
-    if (!c->backoff_us || w->not_before_us < c->backoff_us)
-        c->backoff_us = w->not_before_us;
-}
-
 static void failed(struct cell *c, struct live *l, uint32_t code)
 {
     struct worker *w = l->worker;
     struct job *j = l->job;
+    uint32_t patience;
     struct task *t;
 
-    back_off(c, w);
+    offer_back_off(c, w);
     if (!j) {
         lease_end(c, l);
         return;
     }
     t = &j->tasks[l->task];
-    t->fails = (uint8_t)(t->fails +
-                         (t->worker_id == w->r.worker_id ? 1 : FAIL_WEIGHT));
-    t->worker_id = w->r.worker_id; /* one bad machine fails no job at once */
-    if (t->fails < c->conf.max_attempts * FAIL_WEIGHT &&
-        t->fails < UINT8_MAX - FAIL_WEIGHT) {
+    t->fails = task_weigh(t, w, t->fails);
+    /* where other tasks succeed, spite is likelier than a bad job */
+    patience = j->r.tasks_done > 0 ? 4 : 1;
+    if (t->fails < c->conf.max_attempts * NEW_MACHINE * patience &&
+        t->fails < UINT8_MAX) {
         lease_requeue(c, l);
         return;
     }

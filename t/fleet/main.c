@@ -174,5 +174,9 @@ int main(int argc, char **argv)
         perror("tape");
         return 2;
     }
+    if (sum.bad_items > sum.done_items / 1000) {
+        printf("# more than one delivered item in a thousand is bad\n");
+        bad++;
+    }
     return bad > 0;
 }

@@ -188,6 +188,33 @@ static void fails(void)
     story_end(&c.s);
 }
 
+/* One machine that fails whatever it takes is a nuisance, not the end. */
+static void one_bad_machine(void)
+{
+    struct cast c;
+    struct rec_job job;
+    struct lease l;
+    char text[256];
+
+    begin(&c);
+    step(&c.s, job_of(c.customer, 1, 1, 8));
+    for (int i = 0; i < 6; i++) {
+        l = keep(ask(&c.s, c.worker, 1, 1)->leases);
+        commit_as(&c.s, c.worker, &l, -1, false, 7, 0);
+        free(l.items);
+        if (i == 1)
+            is_int(ask(&c.s, c.worker, 1, 1)->n_leases, 0,
+                   "after two failures in a row it waits");
+        c.s.now += 60 * SEC;
+    }
+    cell_explain(c.s.cell, 1, c.worker, text, sizeof(text));
+    like(text, "nothing stands in the way", "a while only");
+    cell_job(c.s.cell, 1, &job);
+    is_int(job.ended_us, 0, "its failures alone do not fail the job");
+    is_int(work(&c.s, c.other), 1, "another does the task");
+    story_end(&c.s);
+}
+
 static void overstates(void)
 {
     struct cast c;
@@ -338,6 +365,7 @@ int main(void)
     hands_back();
     survives();
     fails();
+    one_bad_machine();
     overstates();
     matches();
     order();
