@@ -208,7 +208,10 @@ static void one_bad_machine(void)
         c.s.now += 60 * SEC;
     }
     cell_explain(c.s.cell, 1, c.worker, text, sizeof(text));
-    like(text, "nothing stands in the way", "a while only");
+    like(text, "failed or lapsed; it waits a while", "which is explained");
+    tick(&c);
+    cell_explain(c.s.cell, 1, c.worker, text, sizeof(text));
+    like(text, "nothing stands in the way", "and ends");
     cell_job(c.s.cell, 1, &job);
     is_int(job.ended_us, 0, "its failures alone do not fail the job");
     is_int(work(&c.s, c.other), 1, "another does the task");
