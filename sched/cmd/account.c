@@ -96,6 +96,7 @@ static void plain_environment(const struct account *a)
         unsetenv(*v);
     setenv("LC_ALL", "C.UTF-8", 1);
     if (a->other) {
+        unsetenv("TMPDIR"); /* may be shut to others */
         setenv("USER", a->name, 1);
         setenv("LOGNAME", a->name, 1);
     }

@@ -99,7 +99,8 @@ char *cluster_socket_dir(const char *state, const struct account *as,
     }
     free(text);
     free(note);
-    if (!tmp || *tmp != '/' || strlen(tmp) + 16 > SOCKET_PATH_MAX)
+    /* Root's own temporary directory may be shut to others. */
+    if (!tmp || *tmp != '/' || as->other || strlen(tmp) + 16 > SOCKET_PATH_MAX)
         tmp = "/tmp";
     if (asprintf(&dir, "%s/fallow.XXXXXX", tmp) < 0)
         return error_null(err, ENOMEM, "could not allocate a path");

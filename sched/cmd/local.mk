@@ -52,11 +52,14 @@ check_PROGRAMS += sched/cmd/test/columns.t
 sched_cmd_test_columns_t_SOURCES = sched/cmd/test/columns.c t/tap.h
 sched_cmd_test_columns_t_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
 
-TESTS_SH += t/t1200-sbatch.t t/t7100-evidence.t t/t9000-first-light.t \
-	t/t9010-liar.t
+TESTS_SH += t/t1200-sbatch.t t/t1210-completion.t \
+	t/t7100-evidence.t t/t9000-first-light.t t/t9010-liar.t
 dist_man_MANS += doc/man/fallow-audit.1 doc/man/fallow-explain.1 \
 	doc/man/fallow-sacct.1 doc/man/fallow-scancel.1 \
 	doc/man/fallow-scontrol.1 doc/man/fallow-sinfo.1 \
 	doc/man/fallow-squeue.1 doc/man/fallow-stop.1 \
 	doc/man/fallow-verify-evidence.1 \
 	doc/man/client.conf.5 doc/man/cell.conf.5
+
+completiondir = $(datadir)/bash-completion/completions
+dist_completion_DATA = contrib/completions/fallow.bash
