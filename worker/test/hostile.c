@@ -12,7 +12,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/io_uring.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -22,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +32,8 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "worker/runner.h"
 
 int runner_main(int argc, char **argv);
 
@@ -161,6 +166,17 @@ static int try_inherited(void)
     return refused("fcntl");
 }
 
+/* A filter that lets everything through again. */
+static int try_filter(void)
+{
+    struct sock_filter all = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    struct sock_fprog p = {1, &all};
+
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p, 0, 0) < 0
+               ? refused("prctl")
+               : 0;
+}
+
 static int try_mkdir(void)
 {
     return mkdir("/mine", 0700) < 0 ? refused("mkdir") : 0;
@@ -222,7 +238,8 @@ static int attempt(const char *what)
         {"memory", try_memory},   {"disk", try_disk},
         {"threads", try_threads}, {"inherited", try_inherited},
         {"mkdir", try_mkdir},     {"around", look_around},
-        {"self", look_at_self},   {"code", make_code},
+        {"self", look_at_self},   {"filter", try_filter},
+        {"code", make_code},
     };
 
     if (strncmp(what, "read ", 5) == 0)
@@ -233,6 +250,73 @@ static int attempt(const char *what)
         if (strcmp(all[i].name, what) == 0)
             return all[i].call();
     return 2;
+}
+
+/* ---- a kernel that is hostile itself, for the server ----------------------
+ */
+
+static void *kernel_open(const struct work_open *o, struct error *err)
+{
+    (void)o;
+    (void)err;
+    return strdup("open");
+}
+
+static const char *kernel_variant(const void *ctx)
+{
+    (void)ctx;
+    return "ref";
+}
+
+/* An item is an attempt, its code how that ended. */
+static int kernel_run(void *ctx, const struct item *items, size_t n,
+                      struct item_result *out, const struct work_control *ctl,
+                      struct error *err)
+{
+    (void)ctx;
+    (void)ctl;
+    (void)err;
+    for (size_t i = 0; i < n; i++) {
+        char what[512] = "";
+
+        memcpy(what, items[i].bytes, items[i].len);
+        out[i].code = (uint32_t)attempt(what);
+        out[i].units = 1;
+    }
+    return 0;
+}
+
+static int serve(int argc, char **argv)
+{
+    static const char *const variants[] = {"ref", NULL};
+    static const struct work_plugin kernel = {
+        .abi = WORK_ABI,
+        .name = "attempts",
+        .spec = "attempts",
+        .variants = variants,
+        .open = kernel_open,
+        .variant = kernel_variant,
+        .run = kernel_run,
+        .close = free,
+    };
+    static const volatile sig_atomic_t never;
+    struct runner_args a = {.threads = 1, .stop = &never};
+    struct error err = {""};
+
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--params") == 0)
+            a.params = argv[i + 1];
+        if (strcmp(argv[i], "--input") == 0)
+            a.input = argv[i + 1];
+        if (strcmp(argv[i], "--output") == 0)
+            a.output = argv[i + 1];
+        if (strcmp(argv[i], "--filter") == 0)
+            a.filter = argv[i + 1];
+    }
+    if (runner_serve(&kernel, &a, &err) == 0)
+        return 0;
+    fprintf(stderr, "%s\n", err.text);
+    return 1;
 }
 
 static _Noreturn void hang(void)
@@ -252,6 +336,9 @@ int main(int argc, char **argv)
     const char *input = NULL;
     FILE *f;
 
+    if (argc > 2 && strcmp(argv[1], "--serve") == 0 &&
+        strcmp(argv[2], "attempts") == 0)
+        return serve(argc, argv);
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) {
         puts("{\"ready\":true}");
         fflush(stdout);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/file.h"
+#include "common/items.h"
 #include "t/tap.h"
 #include "worker/run.h"
 #include "worker/sandbox.h"
@@ -147,6 +148,69 @@ static void test_kill(void)
     run_destroy(r);
 }
 
+/* Wait until the server has said something of the kind asked for. */
+static bool hears(struct run *r, bool (*what)(const struct run *))
+{
+    for (int i = 0; i < 2000 && !what(r); i++) {
+        usleep(10000);
+        run_read(r);
+    }
+    return what(r);
+}
+
+/* One attempt by a kernel in a task of a server; the code it came to. */
+static int64_t served(struct run *r, const char *what)
+{
+    struct item item = {(const uint8_t *)what, (uint32_t)strlen(what)};
+    char *input = file_path(task, "input"),
+         *output = file_path(task, "results");
+    struct item_result *v = NULL;
+    struct run_outcome out = {0};
+    int64_t code = -1;
+    void *buf;
+    size_t len, n;
+
+    items_format(&item, 1, &buf, &len, NULL);
+    file_write(input, buf, len, false, NULL);
+    free(buf);
+    if (run_order(r) == 0 && hears(r, run_answered))
+        run_result(r, &out);
+    if (out.done && file_read(output, 1 << 20, &buf, &len, NULL) == 0) {
+        if (results_parse(buf, len, &v, &n, NULL) == 0 && n == 1)
+            code = v[0].code;
+        free(v);
+        free(buf);
+    }
+    if (code < 0)
+        fprintf(stderr, "# status %d: %s\n", out.status, out.why);
+    unlink(output);
+    free(input);
+    free(output);
+    return code;
+}
+
+static void test_served(void)
+{
+    static const char *const what[] = {"fork",    "network", "userns",
+                                       "ptrace",  "kill",    "filter",
+                                       "threads", "mount",   "write /mine"};
+    struct run_spec s = {.kernel = "attempts",
+                         .params = params,
+                         .dir = task,
+                         .filter = true,
+                         .threads = 1,
+                         .core = -1};
+    struct error err = {""};
+    struct run *r = run_start(&place, RUN_SERVE, &s, &err);
+
+    ok(r && hears(r, run_is_ready), "a server stands ready %s", err.text);
+    for (size_t i = 0; r && i < sizeof(what) / sizeof(what[0]); i++)
+        is_int(served(r, what[i]), 1, "a task it serves cannot: %s", what[i]);
+    if (r)
+        is_int(served(r, "code"), 0, "but it can make code");
+    run_destroy(r);
+}
+
 static void test_selftest(void)
 {
     struct run_spec s = {.kernel = "echo", .core = -1};
@@ -158,6 +222,20 @@ static void test_selftest(void)
            "a kernel's self-test passes inside: %s", err.text);
     like(text, "\"match\":true", "with the known answer");
     free(text);
+}
+
+/* As the worker does it. */
+static int write_filter(void)
+{
+    char buf[65536], *path = file_path(stage, "filter");
+    int fd = sandbox_bwrap.filter(NULL);
+    ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
+    int rc = n > 0 ? file_write(path, buf, (size_t)n, false, NULL) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return rc;
 }
 
 /* As root: become nobody, who must reach the files. */
@@ -177,7 +255,8 @@ static int prepare(const char *top)
     secret = file_path(dir, "node.key");
     free(runner);
     free(plugins);
-    if (!stage || mkdir(task, 0700) < 0 || mkdir(params, 0700) < 0 ||
+    if (!stage || write_filter() < 0 || mkdir(task, 0700) < 0 ||
+        mkdir(params, 0700) < 0 ||
         file_write(secret, "key", 3, false, &err) < 0 ||
         (geteuid() == 0 && (!pw || stage_drop_root(dir, "nobody", &err) < 0))) {
         fprintf(stderr, "# %s\n", err.text);
@@ -218,6 +297,7 @@ int main(void)
     test_refusals();
     test_world();
     test_kill();
+    test_served();
     test_selftest();
     machine_destroy(machine);
     free(stage);
