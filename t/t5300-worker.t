@@ -31,6 +31,12 @@ test_expect_success "a cell that does not know it says so" '
 	cell two 3 10 &&
 	test_must_fail worker w1 two $sandbox --once 2>err &&
 	grep "bad signature" err'
+test_expect_success "it keeps the head of the ledger and notices another" '
+	grep -xE "[0-9]+ [0-9a-f]{64}" w1/head &&
+	echo "9 $(printf "f%.0s" $(seq 64))" >w1/head &&
+	worker w1 one $sandbox --once 2>err &&
+	grep "the cell shows ledger batch [01] after batch 9" err &&
+	grep "^9 ffff" w1/head'
 test_expect_success "an offer holds what is allowed and nothing else" '
 	python3 -c "import json
 for line in open(\"one/wire\"):

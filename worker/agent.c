@@ -162,6 +162,7 @@ static void turn(struct agent *a)
     if (a->now_us >= a->status_at_us) {
         a->status_at_us = a->now_us + STATUS_US;
         status_write(a);
+        head_save(a);
     }
     a->ended = is_over(a);
     if (!a->ended)
@@ -173,8 +174,10 @@ static void turn(struct agent *a)
 
 static void end(struct agent *a)
 {
-    if (a->lines[LINE_ACT])
+    if (a->lines[LINE_ACT]) {
         status_write(a);
+        head_save(a);
+    }
     for (int i = 0; i < LINES; i++)
         courier_destroy(a->lines[i]);
     slots_end_all(a);
@@ -356,7 +359,8 @@ static int begin(struct agent *a, struct error *err)
         return -1;
     a->now_us = when_mono_us();
     a->wall_us = when_wall_us();
-    if (tasks_recall(a, err) < 0 || dialog_recall(a, err) < 0)
+    if (head_load(a, err) < 0 || tasks_recall(a, err) < 0 ||
+        dialog_recall(a, err) < 0)
         return -1;
     return begin_lines(a, err);
 }

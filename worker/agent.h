@@ -79,11 +79,13 @@ struct agent {
     uint64_t flight[MESSAGE_BATCH_MAX]; /* serials, 0 = not ours */
     size_t n_flight;
     int64_t last_seq;
-    bool pending_asks; /* it also asks for leases */
-    bool moving;       /* LINE_MOVE has an order */
-    bool emptied;      /* the last answer to a question had no lease */
-    bool unwelcome;    /* the cell does not take our word: 401 or 403 */
-    struct msg_head head;
+    bool pending_asks;    /* it also asks for leases */
+    bool moving;          /* LINE_MOVE has an order */
+    bool emptied;         /* the last answer to a question had no lease */
+    bool unwelcome;       /* the cell does not take our word: 401 or 403 */
+    struct msg_head head; /* the newest one seen */
+    bool head_is_new;     /* not on disk yet */
+    int64_t shown[LINES]; /* newest batch each line was shown */
 
     int64_t now_us; /* monotonic, of this turn */
     int64_t wall_us;
@@ -168,6 +170,22 @@ void dialog_take(struct agent *a, enum line line);
 
 /* Nothing is in flight and nothing waits to be told. */
 bool dialog_is_done(const struct agent *a);
+
+/* ---- head.c -------------------------------------------------------------- */
+
+/* The newest head of the cell's ledger chain that this worker was shown, kept
+ * in DIR/head as "BATCH HASH": who keeps heads can tell a rewritten ledger.
+ * Without a file there is none yet.  0, or -1 with errno.
+ */
+int head_load(struct agent *a, struct error *err);
+
+/* A reply named a head: complain when the chain went back or changed, else
+ * keep it.  Replies of different lines may overtake each other.
+ */
+void head_take(struct agent *a, enum line line, const struct msg_head *h);
+
+/* Write it down when it is new. */
+void head_save(struct agent *a);
 
 /* ---- status.c ----------------------------------------------------------- */
 

@@ -369,20 +369,9 @@ static bool answered(struct agent *a, enum line line, struct order *o)
     return false;
 }
 
-static void take_head(struct agent *a, const struct msg_head *h)
-{
-    if (h->batch < a->head.batch ||
-        (h->batch == a->head.batch && a->head.batch > 0 &&
-         !digest_equal(&h->hash, &a->head.hash)))
-        agent_say("the cell's ledger went back: its head was batch %" PRId64
-                  ", now it is %" PRId64,
-                  a->head.batch, h->batch);
-    a->head = *h;
-}
-
 /* Leases of a reply; *fates, when not NULL, receives the rest of it. */
-static int take_grant(struct agent *a, const struct http_reply *r,
-                      struct msg_grant *m)
+static int take_grant(struct agent *a, enum line line,
+                      const struct http_reply *r, struct msg_grant *m)
 {
     struct error err = {""};
     json_t *j = message_parse(r->body, r->body_len, &err);
@@ -393,7 +382,7 @@ static int take_grant(struct agent *a, const struct http_reply *r,
         agent_say("the cell's answer is not understood: %s", err.text);
         return -1;
     }
-    take_head(a, &m->head);
+    head_take(a, line, &m->head);
     for (size_t i = 0; i < m->n_leases; i++)
         tasks_grant(a, &m->leases[i]);
     return 0;
@@ -405,7 +394,7 @@ static void take_ask(struct agent *a, struct order *o)
 
     if (!answered(a, LINE_POLL, o))
         return;
-    if (take_grant(a, &o->reply, &m) < 0)
+    if (take_grant(a, LINE_POLL, &o->reply, &m) < 0)
         back_off(a, LINE_POLL, 0);
     else
         a->emptied = m.n_leases == 0;
@@ -501,7 +490,7 @@ static void take_commit(struct agent *a, struct order *o)
             give_up(a, &o->reply);
         return;
     }
-    if (results && take_grant(a, &o->reply, &m) < 0) {
+    if (results && take_grant(a, LINE_ACT, &o->reply, &m) < 0) {
         back_off(a, LINE_ACT, 0);
         return;
     }
@@ -533,7 +522,7 @@ static void take_renew(struct agent *a, struct order *o)
         return;
     j = message_parse(o->reply.body, o->reply.body_len, NULL);
     if (j && msg_gone_decode(j, &m, NULL) == 0) {
-        take_head(a, &m.head);
+        head_take(a, LINE_ACT, &m.head);
         for (size_t i = 0; i < m.n; i++) {
             struct lease *l = m.v[i] >= 0 && m.v[i] < MESSAGE_BATCH_MAX
                                   ? leases_find(&a->leases, serials[m.v[i]])

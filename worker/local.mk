@@ -9,7 +9,7 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/agent.c worker/agent.h worker/when.h \
 	worker/courier.c worker/courier.h \
-	worker/dialog.c worker/slots.c worker/status.c worker/tasks.c \
+	worker/dialog.c worker/head.c worker/slots.c worker/status.c worker/tasks.c \
 	worker/facts.c worker/facts.h \
 	worker/identity.c worker/identity.h \
 	worker/journal.c worker/journal.h \

@@ -338,7 +338,7 @@ static char *result(const struct request *r, int *status)
 {
     json_t *j = message_parse(r->body, r->len, NULL);
     struct msg_results m = {0};
-    struct msg_grant g = {0};
+    struct msg_grant g = {.head = {.batch = 1}};
     char *text;
 
     if (!j || msg_results_decode(j, &m, NULL) < 0) {
@@ -408,7 +408,7 @@ static char *ask(const struct request *r)
 {
     json_t *j = message_parse(r->body, r->len, NULL);
     struct msg_ask m = {0};
-    struct msg_grant g = {0};
+    struct msg_grant g = {.head = {.batch = 1}};
     int64_t end = now_us();
     char *text;
 
