@@ -72,6 +72,22 @@ test_expect_success "squeue prints a header and nothing else" '
 test_expect_success "fetch gets the output again, to another place" '
 	rm out && test "$($fallow fetch 1)" = "$TRASH/out" && cmp in out &&
 	$fallow fetch 1 --output "$TRASH/again" && cmp in again'
+if command -v curl >/dev/null && command -v python3 >/dev/null; then
+	test_expect_success "a client killed before it knew the number is served" '
+		conf() { sed -n "s/^$1 = .\(.*\).$/\1/p" \
+			"$FALLOW_STATE/client.conf"; } &&
+		curl -s --cacert "$(conf ca)" -H \
+			"Authorization: Bearer $(conf token)" \
+			"$(conf url)/v1/job/1" >j &&
+		id=$(python3 -c "import json
+print(json.load(open(\"j\"))[\"submission_id\"])") &&
+		rm out && cd "$FALLOW_STATE/jobs/home" && mv 1 "new-$id" &&
+		cd "$TRASH" && $fallow fetch 1 && cmp in out &&
+		test -d "$FALLOW_STATE/jobs/home/1"'
+else
+	test_skip "a client killed before it knew the number is served" \
+		"no curl or no python3"
+fi
 test_expect_success "srun waits for its job" '
 	$fallow srun echo --count 7 --output seven &&
 	test "$(wc -l <seven)" = 7'

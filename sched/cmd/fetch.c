@@ -140,11 +140,53 @@ static void submission_text(const struct rec_job *job, char out[33])
         snprintf(out + 2 * i, 3, "%02x", job->submission_id[i]);
 }
 
+/* Assemble to another path: the plan says so for as long as that takes. */
+static int assemble_to(struct client *c, const struct rec_job *job,
+                       json_t *plan, const char *dir, const char *output,
+                       struct error *err)
+{
+    const char *old = jobdir_output(plan);
+    char *home = old ? strdup(old) : NULL;
+    int rc = scratch_check_output(output, err);
+
+    if (rc == 0)
+        rc = jobdir_set_output(dir, plan, output, err);
+    if (rc == 0)
+        rc = assemble(c, job, plan, dir, err);
+    if (home) {
+        int saved_errno = errno;
+
+        jobdir_set_output(dir, plan, home, NULL);
+        errno = saved_errno;
+    }
+    free(home);
+    return rc;
+}
+
+static int fetch_planned(struct client *c, const struct rec_job *job,
+                         const char *dir, const char *output, char **path,
+                         struct error *err)
+{
+    json_t *plan = jobdir_plan(dir, err);
+    const char *to = output ? output : plan ? jobdir_output(plan) : NULL;
+    char *absolute = to ? scratch_absolute(to) : NULL;
+    int rc = plan ? 0 : -1;
+
+    if (rc == 0 && to && !absolute)
+        rc = error_set(err, ENOMEM, "could not allocate a path");
+    if (rc == 0 && absolute)
+        rc = assemble_to(c, job, plan, dir, absolute, err);
+    if (rc == 0 && path && absolute)
+        *path = strdup(absolute);
+    free(absolute);
+    json_decref(plan);
+    return rc;
+}
+
 int fetch_job(struct client *c, const struct rec_job *job, const char *output,
               char **path, struct error *err)
 {
-    char hex[33], *dir, *absolute = NULL;
-    json_t *plan;
+    char hex[33], *dir;
     int rc = 0;
 
     if (path)
@@ -160,25 +202,7 @@ int fetch_job(struct client *c, const struct rec_job *job, const char *output,
     submission_text(job, hex);
     if (!(dir = jobdir_find(c, job->job_id, hex, err)))
         return -1;
-    plan = jobdir_plan(dir, err);
-    if (!plan)
-        rc = -1;
-    if (rc == 0 && output) {
-        absolute = scratch_absolute(output);
-        rc = absolute ? scratch_check_output(absolute, err)
-                      : error_set(err, ENOMEM, "could not allocate a path");
-        if (rc == 0)
-            rc = jobdir_set_output(dir, plan, absolute, err);
-    }
-    if (rc == 0 && jobdir_output(plan)) {
-        rc = scratch_check_output(jobdir_output(plan), err);
-        if (rc == 0)
-            rc = assemble(c, job, plan, dir, err);
-        if (rc == 0 && path)
-            *path = strdup(jobdir_output(plan));
-    }
-    free(absolute);
-    json_decref(plan);
+    rc = fetch_planned(c, job, dir, output, path, err);
     free(dir);
     return rc;
 }

@@ -10,9 +10,9 @@
 #include "sched/cmd/client.h"
 
 /* Download the results of a completed job and assemble its output; output,
- * when not NULL, overrides the path of the plan.  An array has no plan: with
- * output its results file is written there, without it nothing is done.
- * path, when not NULL, receives the allocated path written, or NULL.
+ * when not NULL, is used this once in place of the plan's path.  An array has
+ * no plan: with output its results file is written there, without it nothing is
+ * done. path, when not NULL, receives the allocated path written, or NULL.
  */
 int fetch_job(struct client *c, const struct rec_job *job, const char *output,
               char **path, struct error *err);
