@@ -394,11 +394,12 @@ static void forget(struct frame_conn *c)
 
 static size_t wanted(const struct frame_conn *c)
 {
-    const uint8_t *p = c->in.p + c->in.head;
+    const uint8_t *p;
     size_t len;
 
     if (c->in.len < FRAME_HEADER_LEN)
         return READ_CHUNK;
+    p = c->in.p + c->in.head;
     len = get_u32be(p + 8);
     if (len > FRAME_PAYLOAD_MAX || len + FRAME_HEADER_LEN <= c->in.len)
         return READ_CHUNK;
