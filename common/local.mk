@@ -11,6 +11,7 @@ libcommon_a_SOURCES = \
 	common/sign.c common/sign.h \
 	common/member.c common/member.h \
 	common/message.c common/jobspec.c common/message.h \
+	common/granttext.c \
 	common/frame.c common/frame.h \
 	common/cert.c common/cert.h \
 	common/file.c common/file.h \

@@ -39,6 +39,20 @@ static struct msg_ask an_ask(void)
     return a;
 }
 
+/* Straight into text, or by way of a tree. */
+static void test_grant_text(const struct msg_grant *g)
+{
+    json_t *j = msg_grant_encode(g);
+    size_t a_len, b_len;
+    char *a = message_text(j, &a_len), *b = msg_grant_text(g, &b_len);
+
+    is_str(b, a, "a grant's text is what its tree is written as");
+    ok(a_len == b_len && strlen(b) == b_len, "and as long");
+    json_decref(j);
+    free(a);
+    free(b);
+}
+
 static void test_worker_messages(void)
 {
     struct msg_ask ask = an_ask(), ask2 = {0};
@@ -63,6 +77,12 @@ static void test_worker_messages(void)
     TRIP(ask, &ask, &ask2);
     TRIP(results, &rs, &rs2);
     TRIP(grant, &g, &g2);
+    test_grant_text(&g);
+    f = (struct msg_fate){"stale", "a \"b\" \\ \n\t\x01 \xc3\xa9/"};
+    test_grant_text(&g);
+    g.n_leases = g.n_fates = 0;
+    test_grant_text(&g);
+    g.n_leases = g.n_fates = 1;
     TRIP(tokens, &t, &t2);
     TRIP(gone, &go, &go2);
     TRIP(enrol, &en, &en2);

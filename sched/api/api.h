@@ -44,6 +44,8 @@ int auth_call(struct call *call);
 int auth_seq(struct call *call);
 /* Reply to a worker with a signature; stored under its seq when it has one. */
 void auth_reply(struct call *call, json_t *body);
+/* The same with a text (freed here; NULL = out of memory). */
+void auth_reply_text(struct call *call, char *text, size_t len);
 /* Header lines that sign a body for a worker, into out. */
 void auth_sign(const struct call *call, const void *body, size_t len,
                char out[256]);
@@ -64,6 +66,8 @@ void token_clear(struct lease *l);
  */
 int grant_fill(struct ctl *c, const struct answer *a, struct msg_grant *g,
                struct error *err);
+/* Answer with it. */
+void grant_send(struct call *call, const struct msg_grant *g);
 /* Finish an EV_LEASE call: encode what was granted and answer. */
 void grant_reply(struct call *call, const struct answer *a);
 

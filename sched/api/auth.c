@@ -154,10 +154,15 @@ int auth_seq(struct call *call)
 
 void auth_reply(struct call *call, json_t *body)
 {
-    size_t len;
+    size_t len = 0;
     char *text = body ? message_text(body, &len) : NULL;
 
     json_decref(body);
+    auth_reply_text(call, text, len);
+}
+
+void auth_reply_text(struct call *call, char *text, size_t len)
+{
     if (!text) {
         call_error(call, 503, ENOMEM, "out of memory");
         return;

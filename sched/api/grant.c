@@ -136,6 +136,14 @@ int grant_fill(struct ctl *c, const struct answer *a, struct msg_grant *g,
     return 0;
 }
 
+void grant_send(struct call *call, const struct msg_grant *g)
+{
+    size_t len = 0;
+    char *text = msg_grant_text(g, &len);
+
+    auth_reply_text(call, text, len);
+}
+
 void grant_reply(struct call *call, const struct answer *a)
 {
     struct msg_grant g = {0};
@@ -148,6 +156,6 @@ void grant_reply(struct call *call, const struct answer *a)
     if (grant_fill(call->ctl, a, &g, &err) < 0)
         call_refuse(call, errno, err.text);
     else
-        auth_reply(call, msg_grant_encode(&g));
+        grant_send(call, &g);
     msg_grant_clear(&g);
 }

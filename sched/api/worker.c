@@ -327,7 +327,7 @@ static void step_results(struct call *call, const struct msg_results *m,
              fill_fates(in, m->n, a, &g) < 0)
         call_refuse(call, ENOMEM, "out of memory");
     else
-        auth_reply(call, msg_grant_encode(&g));
+        grant_send(call, &g);
     msg_grant_clear(&g);
 }
 
