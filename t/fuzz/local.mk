@@ -9,6 +9,8 @@ FUZZ_CFLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all
 FUZZ_SECONDS = 60
 FUZZERS = embed_text embed_model gate_parse job_script
+FUZZERS = embed_text embed_model gate_parse \
+	messages token frames cellconf
 
 EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/driver.c
 
@@ -42,6 +44,30 @@ fuzz_job_script_sources = sched/cmd/jobscript.c sched/cmd/joboptions.c \
 check_PROGRAMS += t/fuzz/job_script.t
 t_fuzz_job_script_t_SOURCES = t/fuzz/job_script.c t/fuzz/driver.c
 t_fuzz_job_script_t_LDADD = libcmd.a $(HTTP_LIBS) $(COMMON_LIBS)
+fuzz_wire_libs = $(JANSSON_LIBS) $(CRYPTO_LIBS)
+fuzz_wire_sources = common/error.c common/bytes.c common/digest.c \
+	common/member.c common/record.c common/sign.c common/conf.c \
+	common/tariff.c common/file.c
+fuzz_messages_sources = $(fuzz_wire_sources) common/message.c common/jobspec.c \
+	common/granttext.c
+fuzz_messages_libs = $(fuzz_wire_libs)
+fuzz_token_sources = $(fuzz_wire_sources) sched/api/token.c
+fuzz_token_libs = $(fuzz_wire_libs)
+fuzz_frames_sources = $(fuzz_wire_sources) common/frame.c
+fuzz_frames_libs = $(fuzz_wire_libs)
+fuzz_cellconf_sources = $(fuzz_wire_sources) sched/ctlconf.c \
+	$(libcore_a_SOURCES)
+fuzz_cellconf_libs = $(fuzz_wire_libs)
+check_PROGRAMS += t/fuzz/messages.t t/fuzz/token.t t/fuzz/frames.t \
+	t/fuzz/cellconf.t
+t_fuzz_messages_t_SOURCES = t/fuzz/messages.c t/fuzz/driver.c
+t_fuzz_messages_t_LDADD = $(COMMON_LIBS)
+t_fuzz_token_t_SOURCES = t/fuzz/token.c t/fuzz/driver.c
+t_fuzz_token_t_LDADD = libctl.a $(COMMON_LIBS)
+t_fuzz_frames_t_SOURCES = t/fuzz/frames.c t/fuzz/driver.c
+t_fuzz_frames_t_LDADD = $(COMMON_LIBS)
+t_fuzz_cellconf_t_SOURCES = t/fuzz/cellconf.c t/fuzz/driver.c
+t_fuzz_cellconf_t_LDADD = libctl.a libcore.a $(COMMON_LIBS)
 
 fuzz: $(FUZZERS:%=fuzz-%)
 $(FUZZERS:%=fuzz-%): fuzz-%: t/fuzz/%.t
