@@ -87,6 +87,8 @@ static const int allowed[] = {
     SCMP_SYS(writev),
     /* memory */
     SCMP_SYS(brk),
+    SCMP_SYS(sched_getaffinity), /* malloc counts processors */
+    SCMP_SYS(sysinfo),
     SCMP_SYS(madvise),
     SCMP_SYS(mmap),
     SCMP_SYS(mremap),
