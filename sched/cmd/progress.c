@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define BAR_WIDTH 24
+#define BAR_MIN 6
 
 static int64_t monotonic_us(void)
 {
@@ -54,30 +55,42 @@ static void rate_text(char *out, size_t cap, uint64_t done, uint64_t total,
              (uintmax_t)(left_s / 60), (uintmax_t)(left_s % 60));
 }
 
+/* With a bar of so many columns; returns the width of the line. */
+static int format_line(char *out, size_t cap, int bar_width, const char *what,
+                       uint64_t done, uint64_t total, const char *tail)
+{
+    char bar[BAR_WIDTH + 1];
+    size_t part = (size_t)((double)done / (double)total * bar_width);
+
+    memset(bar, '-', sizeof(bar));
+    memset(bar, '#', part);
+    bar[bar_width] = '\0';
+    return snprintf(out, cap, "%-9s [%s] %ju/%ju%s", what, bar, (uintmax_t)done,
+                    (uintmax_t)total, tail);
+}
+
 void progress_line(char *out, size_t cap, int width, const char *what,
                    uint64_t done, uint64_t total, int64_t elapsed_us,
                    const char *extra)
 {
-    char bar[BAR_WIDTH + 1] = "", rate[64];
-    uint64_t part = 0;
-    int n;
+    char rate[64], tail[160];
+    int n, bar = BAR_WIDTH;
 
-    if (total) {
-        if (done > total)
-            done = total;
-        part = (uint64_t)((double)done / (double)total * BAR_WIDTH);
-        memset(bar, '-', BAR_WIDTH);
-        memset(bar, '#', part);
-        bar[BAR_WIDTH] = '\0';
-    }
+    if (total && done > total)
+        done = total;
     rate_text(rate, sizeof(rate), done, total, elapsed_us);
-    if (total)
-        n = snprintf(out, cap, "%-9s [%s] %ju/%ju%s%s%s", what, bar,
-                     (uintmax_t)done, (uintmax_t)total, rate, extra ? "  " : "",
-                     extra ? extra : "");
-    else
-        n = snprintf(out, cap, "%-9s %ju%s%s%s", what, (uintmax_t)done, rate,
-                     extra ? "  " : "", extra ? extra : "");
+    snprintf(tail, sizeof(tail), "%s%s%s", rate, extra ? "  " : "",
+             extra ? extra : "");
+    if (total) {
+        n = format_line(out, cap, bar, what, done, total, tail);
+        if (n >= width && width > 0) {
+            bar -= n - width + 1;
+            n = format_line(out, cap, bar < BAR_MIN ? BAR_MIN : bar, what, done,
+                            total, tail);
+        }
+    } else {
+        n = snprintf(out, cap, "%-9s %ju%s", what, (uintmax_t)done, tail);
+    }
     if (n >= width && width > 0 && (size_t)width < cap)
         out[width - 1] = '\0';
 }

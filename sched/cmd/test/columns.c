@@ -301,6 +301,10 @@ static void test_texts(void)
            "run       [######------------------] 30/120  10/s  0:09 left"
            "  x",
            "a progress line");
+    progress_line(text, sizeof(text), 60, "run", 30, 120, 3000000,
+                  "12 checked");
+    is_str(text, "run       [##---------] 30/120  10/s  0:09 left  12 checked",
+           "the bar is what gives way");
     progress_line(text, sizeof(text), 20, "run", 30, 120, 3000000, NULL);
     is_int(strlen(text), 19, "is cut to the terminal");
 }
