@@ -7,6 +7,7 @@
 #ifndef FALLOW_T_PG_H
 #define FALLOW_T_PG_H
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,7 @@ static inline const char *pg_start(void)
         exit(1);
     }
     pg_owner = getpid();
+    signal(SIGPIPE, SIG_IGN); /* a reader that left must not leave a cluster */
     atexit(pg_stop);
     snprintf(conninfo, sizeof(conninfo), "host=%s user=test dbname=postgres",
              pg_dir);
