@@ -41,7 +41,8 @@ awk '/^```sh$/ { n++; f = sprintf("block-%02d", n); printf "" >f; next }
 		sed "s|^contrib/quickstart\$|& ${QUICKSTART_OPTIONS:-}|" "$block"
 		echo 'EOT'
 	done
-	echo 'echo "### again"; fallow up && fallow down --destroy --yes'
+	echo 'echo "### again"; fallow up'
+	echo 'fallow down --destroy --yes'
 	echo 'echo "### left: $(pgrep -c "fallow|postgres")"'
 } >"$root/root/readme"
 
@@ -55,7 +56,7 @@ test_expect_success 'quickstart says what it installed' '
 test_expect_success 'its table shows the job completed and a lie caught' '
 	grep -A1 "job  *state  *tasks" quickstart >table && cat table &&
 	awk "/COMPLETED/ && \$7 > 0 { good = 1 } END { exit !good }" table'
-test_expect_success 'every owner has his morning line, the liar earned nothing' '
+test_expect_success 'owners have their morning line, the liar earned nothing' '
 	test "$(grep -c "owner-.: Tonight: earned" quickstart)" -eq 3 &&
 	grep "owner-3: Tonight: earned 0.0 " quickstart'
 test_expect_success 'the audit found nothing broken' '
