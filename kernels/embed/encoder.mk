@@ -23,7 +23,7 @@ libembed_a_SOURCES = kernels/fault.h kernels/exact.h \
 librows2_a_CFLAGS = $(EXACT_CFLAGS) -march=x86-64-v2
 librows2_a_CPPFLAGS = $(AM_CPPFLAGS) -DROWS_NAME=embed_rows_v2 \
 	-DROWS_LEVEL='"x86-64-v2"'
-librows2_a_SOURCES = kernels/embed/rows_wide.c
+librows2_a_SOURCES = kernels/embed/rows_wide.c kernels/embed/wide_impl.h
 librows3_a_CFLAGS = $(EXACT_CFLAGS) -march=x86-64-v3
 librows3_a_CPPFLAGS = $(AM_CPPFLAGS) -DROWS_NAME=embed_rows_v3 \
 	-DROWS_LEVEL='"x86-64-v3"'
