@@ -9,7 +9,8 @@ noinst_LIBRARIES += libworker.a
 libworker_a_SOURCES = \
 	worker/agent.c worker/agent.h worker/when.h \
 	worker/courier.c worker/courier.h \
-	worker/dialog.c worker/head.c worker/slots.c worker/status.c worker/tasks.c \
+	worker/dialog.c worker/head.c worker/slots.c \
+	worker/status.c worker/tasks.c \
 	worker/facts.c worker/facts.h \
 	worker/identity.c worker/identity.h \
 	worker/journal.c worker/journal.h \
@@ -55,6 +56,7 @@ worker_test_hostile_LDADD = $(COMMON_LIBS) -ldl -lpthread
 check_PROGRAMS += worker/test/sandbox.t
 worker_test_sandbox_t_SOURCES = worker/test/sandbox.c t/tap.h
 worker_test_sandbox_t_LDADD = $(WORKER_LIBS)
+EXTRA_worker_test_sandbox_t_DEPENDENCIES = worker/test/hostile$(EXEEXT)
 TESTS_SH += t/t5310-switch.t
 
 check_PROGRAMS += worker/test/journal.t worker/test/params.t \
