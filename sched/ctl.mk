@@ -2,7 +2,8 @@
 # The controller: everything but main is a library, for unit tests.
 noinst_LIBRARIES += libctl.a
 libctl_a_SOURCES = \
-	sched/ctl.c sched/ctl.h sched/ctlconf.c sched/bootstrap.c sched/commit.c \
+	sched/ctl.c sched/ctl.h sched/ctlconf.c \
+	sched/bootstrap.c sched/commit.c \
 	sched/gates.c sched/ingest.c sched/park.c \
 	plugins/blob/blob.h plugins/blob/dir.c \
 	sched/api/api.h sched/api/admin.c sched/api/answer.c \

@@ -73,7 +73,7 @@ test_expect_success "fetch gets the output again, to another place" '
 	rm out && test "$($fallow fetch 1)" = "$TRASH/out" && cmp in out &&
 	$fallow fetch 1 --output "$TRASH/again" && cmp in again'
 if command -v curl >/dev/null && command -v python3 >/dev/null; then
-	test_expect_success "a client killed before it knew the number is served" '
+	test_expect_success "a client killed early is served" '
 		conf() { sed -n "s/^$1 = .\(.*\).$/\1/p" \
 			"$FALLOW_STATE/client.conf"; } &&
 		curl -s --cacert "$(conf ca)" -H \

@@ -38,7 +38,8 @@ awk '/^```sh$/ { n++; f = sprintf("block-%02d", n); printf "" >f; next }
 	for block in block-*; do
 		! grep -q '^contrib/check$' "$block" || continue
 		echo "echo '### $block'; bash -ex <<'EOT' || exit 1"
-		sed "s|^contrib/quickstart\$|& ${QUICKSTART_OPTIONS:-}|" "$block"
+		sed "s|^contrib/quickstart\$|& ${QUICKSTART_OPTIONS:-}|" \
+			"$block"
 		echo 'EOT'
 	done
 	echo 'echo "### again"; fallow up'

@@ -26,8 +26,8 @@ _fallow() {
 	scancel | fetch | explain) _fallow_jobs "$cur" ;;
 	scontrol)
 		if [ "$COMP_CWORD" -eq 2 ]; then
-			COMPREPLY=($(compgen -W "show hold release ping version" \
-				-- "$cur"))
+			COMPREPLY=($(compgen -W \
+				"show hold release ping version" -- "$cur"))
 		elif [ "${COMP_WORDS[2]}" = show ] && [ "$COMP_CWORD" -eq 3 ]
 		then
 			COMPREPLY=($(compgen -W "job node partition config" \
@@ -38,8 +38,9 @@ _fallow() {
 		;;
 	run | srun)
 		if [ "$COMP_CWORD" -eq 2 ]; then
-			COMPREPLY=($(compgen -W "$(fallow run --help |
-				sed -n '/^kernels:/,$s/^  \([a-z-]*\) .*/\1/p')" \
+			local names='/^kernels:/,$s/^  \([a-z-]*\) .*/\1/p'
+			COMPREPLY=($(compgen -W \
+				"$(fallow run --help | sed -n "$names")" \
 				-- "$cur"))
 		else
 			COMPREPLY=($(compgen -f -- "$cur"))

@@ -8,8 +8,7 @@ FUZZ_CC = clang
 FUZZ_CFLAGS = -g -O1 -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all
 FUZZ_SECONDS = 60
-FUZZERS = embed_text embed_model gate_parse job_script
-FUZZERS = embed_text embed_model gate_parse \
+FUZZERS = embed_text embed_model gate_parse job_script \
 	messages token frames cellconf
 
 EXTRA_DIST += t/fuzz/fuzz.h t/fuzz/driver.c
