@@ -177,7 +177,8 @@ test_expect_success "owners see what they earned, the customer what he paid" '
 test_expect_success "fallow down stops everything and keeps the data" '
 	$fallow down >log && cat log && test "$(grep -c stopped log)" -eq 7 &&
 	{ $fallow status >st; test $? -eq 3; } && ! grep runs st &&
-	test -d "$FALLOW_STATE/pg"'
+	test -d "$FALLOW_STATE/pg" &&
+	test ! -e "$(cat "$FALLOW_STATE/run/socket.dir")"'
 test_expect_success "after another fallow up all is as it was" '
 	url=$(grep ^url "$FALLOW_STATE/client.conf") && up >log &&
 	test "$(field 1 State)" = COMPLETED &&

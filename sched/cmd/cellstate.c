@@ -119,9 +119,9 @@ static int read_client(struct cellstate *s, struct error *err)
     return rc;
 }
 
-static int open_sockets(struct cellstate *s, struct error *err)
+static int open_sockets(struct cellstate *s, bool make, struct error *err)
 {
-    s->sockets = cluster_socket_dir(s->state, &s->as, err);
+    s->sockets = cluster_socket_dir(s->state, &s->as, make, err);
     if (!s->sockets)
         return -1;
     s->ctld_socket = file_path(s->sockets, "ctld.sock");
@@ -158,7 +158,7 @@ int cellstate_open(struct cellstate *s, bool make, struct error *err)
     if (rc == 0)
         rc = read_client(s, err);
     if (rc == 0)
-        rc = open_sockets(s, err);
+        rc = open_sockets(s, make, err);
     return rc;
 }
 

@@ -81,7 +81,7 @@ static int keep_socket_dir(const char *state, const char *dir,
     return rc;
 }
 
-char *cluster_socket_dir(const char *state, const struct account *as,
+char *cluster_socket_dir(const char *state, const struct account *as, bool make,
                          struct error *err)
 {
     const char *tmp = getenv("TMPDIR");
@@ -97,8 +97,10 @@ char *cluster_socket_dir(const char *state, const struct account *as,
         free(note);
         return text;
     }
-    free(text);
     free(note);
+    if (!make)
+        return text ? text : strdup("/nonexistent");
+    free(text);
     /* Root's own temporary directory may be shut to others. */
     if (!tmp || *tmp != '/' || as->other || strlen(tmp) + 16 > SOCKET_PATH_MAX)
         tmp = "/tmp";

@@ -9,13 +9,17 @@
 #ifndef FALLOW_SCHED_CMD_CLUSTER_H
 #define FALLOW_SCHED_CMD_CLUSTER_H
 
+#include <stdbool.h>
+
 #include "common/error.h"
 #include "sched/cmd/account.h"
 
 #define CLUSTER_DAEMON "postgres"
 
-/* The directory for sockets, made when it is not there; allocated. */
-char *cluster_socket_dir(const char *state, const struct account *as,
+/* The directory for sockets; with make it is made when it is not there,
+ * without it may be one that is gone.  Allocated.
+ */
+char *cluster_socket_dir(const char *state, const struct account *as, bool make,
                          struct error *err);
 
 /* What libpq is told; allocated. */

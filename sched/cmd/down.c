@@ -101,7 +101,8 @@ static int stop_all(const struct cellstate *s, struct error *err)
     for (int i = names.n - 1; i >= 0; i--)
         if (stop_one(s, names.v[i], err) < 0)
             rc = -1;
-    return rc;
+    /* Nobody listens there any more; fallow up makes another. */
+    return rc == 0 ? scratch_remove(s->sockets, err) : rc;
 }
 
 /* Everything, after the operator has typed the cell's name. */
