@@ -49,12 +49,14 @@ int sign_reply_text(char *out, size_t cap, const char *cell, int64_t worker,
                     int64_t seq, int64_t unix_ms, const struct digest *body);
 
 /* AES-256-GCM: out = 12-byte random nonce ‖ ciphertext ‖ 16-byte tag.
- * out holds len + SEAL_OVERHEAD.  Returns the length or -1 (EIO).
+ * out holds len + SEAL_OVERHEAD; in may be out + SEAL_NONCE.  Returns the
+ * length or -1 (EIO).
  */
 #define SEAL_OVERHEAD 28
+#define SEAL_NONCE 12
 int seal(const uint8_t key[32], const void *in, size_t len, uint8_t *out);
-/* The reverse; out holds len - SEAL_OVERHEAD.  -1 with errno EBADMSG when the
- * bytes were not sealed with this key.
+/* The reverse; out holds len - SEAL_OVERHEAD and may be in + SEAL_NONCE.  -1
+ * with errno EBADMSG when the bytes were not sealed with this key.
  */
 int unseal(const uint8_t key[32], const void *in, size_t len, uint8_t *out);
 

@@ -53,27 +53,27 @@ static uint8_t *put_head(uint8_t *p, const struct lease *l)
     return p + 56;
 }
 
+/* Sealed in place: the plain token lies behind where the nonce goes. */
 char *token_seal(const struct ctl *c, const struct lease *l)
 {
-    size_t cap = HEAD_LEN + (size_t)l->n_items * FULL_LEN;
-    uint8_t *plain = malloc(cap), *sealed = malloc(cap + SEAL_OVERHEAD), *p;
-    char *text = malloc(base64_len(cap + SEAL_OVERHEAD));
+    size_t cap = HEAD_LEN + (size_t)l->n_items * FULL_LEN + SEAL_OVERHEAD;
+    uint8_t small[1024], *box = cap <= sizeof(small) ? small : malloc(cap), *p;
+    char *text = NULL;
     int n = -1;
 
-    if (plain && sealed && text) {
-        p = put_head(plain, l);
+    if (box) {
+        p = put_head(box + SEAL_NONCE, l);
         for (uint32_t i = 0; i < l->n_items; i++)
             p = put_item(p, l, &l->items[i]);
-        n = seal(c->seal_key, plain, (size_t)(p - plain), sealed);
+        n = seal(c->seal_key, box + SEAL_NONCE, (size_t)(p - box) - SEAL_NONCE,
+                 box);
     }
-    if (n >= 0) {
-        base64_encode(sealed, (size_t)n, text);
-    } else {
-        free(text);
-        text = NULL;
-    }
-    free(plain);
-    free(sealed);
+    if (n >= 0)
+        text = malloc(base64_len((size_t)n));
+    if (text)
+        base64_encode(box, (size_t)n, text);
+    if (box != small)
+        free(box);
     return text;
 }
 
@@ -123,23 +123,21 @@ static int get_items(const uint8_t *p, size_t len, struct lease *l)
 int token_open(const struct ctl *c, const char *text, struct lease *out,
                struct error *err)
 {
-    uint8_t *sealed = NULL, *plain = NULL;
+    uint8_t *box = NULL, *plain;
     size_t len;
     int n = -1, rc = -1;
 
     memset(out, 0, sizeof(*out));
-    if (base64_decode(text, strlen(text), &sealed, &len) == 0 &&
+    if (base64_decode(text, strlen(text), &box, &len) == 0 &&
         len >= SEAL_OVERHEAD + HEAD_LEN) {
-        plain = malloc(len);
-        if (plain)
-            n = unseal(c->seal_key, sealed, len, plain);
+        plain = box + SEAL_NONCE;
+        n = unseal(c->seal_key, box, len, plain);
+        if (n >= HEAD_LEN && plain[0] == 1) {
+            get_head(plain, out);
+            rc = get_items(plain + HEAD_LEN, (size_t)n - HEAD_LEN, out);
+        }
     }
-    if (n >= HEAD_LEN && plain[0] == 1) {
-        get_head(plain, out);
-        rc = get_items(plain + HEAD_LEN, (size_t)n - HEAD_LEN, out);
-    }
-    free(sealed);
-    free(plain);
+    free(box);
     if (rc < 0) {
         token_clear(out);
         return error_set(err, EBADMSG, "token was not made by this cell");
