@@ -30,7 +30,6 @@ schema_dir = '$srcdir/accounting/schema'
 blob_dir = '$TRASH/blobs'
 admin_token_file = '$TRASH/admin.token'
 cell_key_file = '$TRASH/cell.key'
-fence = 0
 CONF
 # A loop that starts the controller whenever it has died.
 keeper() {
@@ -55,12 +54,14 @@ end_cell() {
 	wait "$keeper_pid" "$gate_pid"
 }
 start_cell() {
-	"$wire" cert tls &&
-	{ keeper & } && keeper_pid=$! &&
-	wait_for test -S ctld.sock &&
+	"$wire" cert tls || return 1
+	keeper &
+	keeper_pid=$!
+	wait_for test -S ctld.sock || return 1
 	"$gate" --listen 127.0.0.1:0 --cert tls/server.pem \
 		--key tls/server.key --ctld "$TRASH/ctld.sock" \
-		--port-file "$TRASH/port" 2>gate.log & gate_pid=$!
+		--port-file "$TRASH/port" 2>gate.log &
+	gate_pid=$!
 	wait_for test -s port && wait_for test -s admin.token
 }
 test_expect_success "a private cell comes up" '
