@@ -18,7 +18,7 @@ sys.exit(0 if eval(sys.argv[2]) else 1)' "$1/status.json" "$2"
 # hung STATE: process ids of the kernels that compute for ever there
 hung() {
 	for p in /proc/[0-9]*; do
-		tr '\0' ' ' <"$p/cmdline" 2>/dev/null |
+		{ tr '\0' ' ' <"$p/cmdline"; } 2>/dev/null |
 			grep -qE "^[^ ]*runner --(run|serve)" || continue
 		grep -qsE "$1/(task|box)/" "$p/mountinfo" "$p/cmdline" &&
 			echo "${p#/proc/}"

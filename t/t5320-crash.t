@@ -16,7 +16,7 @@ accepted() { grep -c "^accepted" "$1/log" || :; }
 # sandboxes_of STATE: processes of all sandboxes of a worker
 sandboxes_of() {
 	for p in /proc/[0-9]*; do
-		tr '\0' ' ' <"$p/cmdline" 2>/dev/null |
+		{ tr '\0' ' ' <"$p/cmdline"; } 2>/dev/null |
 			grep -q "bwrap.*$1/stage" && echo "${p#/proc/}"
 	done
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -117,8 +118,11 @@ static void keep_only(const struct sandbox_command *c)
 }
 
 static void become(const struct sandbox_command *c, const struct run_limits *l,
-                   int in, int out, int err)
+                   pid_t parent, int in, int out, int err)
 {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(126); /* it died before that */
     if (in < 0)
         in = open("/dev/null", O_RDONLY);
     default_signals();
@@ -311,6 +315,7 @@ static int open_streams(struct run *r, bool serves, int theirs[3],
 static int spawn(struct run *r, const struct run_place *p, bool serves,
                  struct sandbox_command *cmd, struct error *err)
 {
+    pid_t self = getpid();
     int theirs[3];
 
     if (open_streams(r, serves, theirs, err) < 0)
@@ -318,7 +323,7 @@ static int spawn(struct run *r, const struct run_place *p, bool serves,
     r->started_us = when_mono_us();
     r->child = fork();
     if (r->child == 0)
-        become(cmd, &p->limits, theirs[0], theirs[1], theirs[2]);
+        become(cmd, &p->limits, self, theirs[0], theirs[1], theirs[2]);
     for (int i = 0; i < 3; i++)
         if (theirs[i] >= 0)
             close(theirs[i]);
