@@ -19,7 +19,7 @@ sched_api_test_book_t_SOURCES = sched/api/test/book.c t/tap.h
 sched_api_test_book_t_LDADD = libctl.a $(COMMON_LIBS)
 
 if HAVE_GATE
-check_PROGRAMS += sched/api/test/wire
+noinst_PROGRAMS += sched/api/test/wire
 endif
 sched_api_test_wire_SOURCES = sched/api/test/wire.c sched/api/test/wire.h \
 	sched/api/test/wire_jobs.c sched/api/test/wire_results.c \

@@ -75,7 +75,7 @@ test_expect_success "a key others may read is refused" '
 	grep "node.key" err; chmod 600 w1/node.key'
 test_expect_success "two workers cannot share a state directory" '
 	cell four 0 1 && worker_bg w5 four $sandbox &&
-	wait_for 100 test -e w5/status.json &&
+	wait_for 600 test -e w5/status.json &&
 	test_must_fail worker w5 four $sandbox --once 2>err &&
 	grep "another fallowd runs in $TRASH/w5" err;
 	kill $worker_pid; wait $worker_pid'

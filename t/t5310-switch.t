@@ -29,54 +29,54 @@ ended() { [ "$(hung "$TRASH/$1" | wc -l)" = 0 ]; }
 
 test_expect_success "a kernel that hangs runs" '
 	cell one 4 5 && worker_bg w1 one $sandbox --cores 2 &&
-	wait_for 100 running w1'
+	wait_for 600 running w1'
 test_expect_success "SIGUSR1 ends all foreign work within a second" '
 	kill -USR1 $worker_pid && wait_for 10 ended w1 &&
 	kill -0 $worker_pid'
 test_expect_success "the cell gets its leases back" '
-	wait_for 100 grep -q "^handback" one/log &&
-	wait_for 100 status w1 "w[\"held\"] == 0" &&
+	wait_for 600 grep -q "^handback" one/log &&
+	wait_for 600 status w1 "w[\"held\"] == 0" &&
 	status w1 "d[\"action\"] == \"stop\"" &&
 	status w1 "d[\"reason\"] == \"switch\""'
 test_expect_success "the switch stays off over a restart" '
 	kill $worker_pid && wait $worker_pid; [ -e w1/stopped ] &&
 	n=$(grep -c "^leased" one/log) &&
 	worker_bg w1 one $sandbox --cores 2 &&
-	wait_for 100 status w1 "d[\"pid\"] == $worker_pid" && sleep 1 &&
+	wait_for 600 status w1 "d[\"pid\"] == $worker_pid" && sleep 1 &&
 	[ "$(grep -c "^leased" one/log)" = "$n" ]'
 test_expect_success "without the flag it sells again" '
-	rm w1/stopped && wait_for 100 running w1'
+	rm w1/stopped && wait_for 600 running w1'
 test_expect_success "the flag alone is as good as the signal" '
 	touch w1/stopped && wait_for 10 ended w1 && rm w1/stopped &&
-	wait_for 100 running w1'
+	wait_for 600 running w1'
 test_expect_success "a lease the cell took away is not worked on" '
 	touch one/all-gone && n=$(grep -c "no longer ours" w1.log);
 	wait_for 80 grep -q "no longer ours" w1.log; rm one/all-gone &&
 	grep "no longer ours" w1.log'
 test_expect_success "SIGTERM hands back what is held and ends" '
-	wait_for 100 running w1; n=$(grep -c "^handback" one/log);
+	wait_for 600 running w1; n=$(grep -c "^handback" one/log);
 	kill $worker_pid; wait $worker_pid; ended w1 &&
 	[ -z "$(ls w1/task)" ] &&
 	[ "$(grep -c "^handback" one/log)" -gt "$n" ]'
 test_expect_success "kill -9 of the worker leaves no kernel behind" '
-	worker_bg w1 one $sandbox --cores 2 && wait_for 100 running w1 &&
+	worker_bg w1 one $sandbox --cores 2 && wait_for 600 running w1 &&
 	kill -9 $worker_pid && wait_for 20 ended w1'
 test_expect_success "a rule that does not match takes nothing" '
 	cell two 1 1 && mkdir -p w2/root/run/fallow &&
 	printf "rule = sell when temperature < 50\n" >w2/worker.conf &&
 	echo "sysroot = $TRASH/w2/root" >>w2/worker.conf &&
 	worker_bg w2 two $sandbox &&
-	wait_for 100 status w2 "d[\"reason\"] == \"unknown reading\"" &&
+	wait_for 600 status w2 "d[\"reason\"] == \"unknown reading\"" &&
 	[ ! -s two/wire ]'
 test_expect_success "and follows the facts" '
 	echo "temperature_mc = 40000" >w2/root/run/fallow/facts &&
-	wait_for 100 status w2 "d[\"action\"] == \"sell\"" &&
-	wait_for 100 running w2'
+	wait_for 600 status w2 "d[\"action\"] == \"sell\"" &&
+	wait_for 600 running w2'
 test_expect_success "too hot: everything ends" '
 	echo "temperature_mc = 60000" >w2/root/run/fallow/facts &&
 	printf "rule = stop when temperature > 55\n" >>w2/worker.conf &&
 	kill $worker_pid; wait $worker_pid;
 	worker_bg w2 two $sandbox &&
-	wait_for 100 status w2 "d[\"pid\"] == $worker_pid and \
+	wait_for 600 status w2 "d[\"pid\"] == $worker_pid and \
 		d[\"action\"] == \"stop\" and d[\"rule\"] == 2" && ended w2'
 test_done
