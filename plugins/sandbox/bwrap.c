@@ -252,7 +252,7 @@ static int try_true(char *why, size_t cap)
     pid_t pid;
 
     if (bwrap_prepare(&s, &c, &err) < 0 || pipe2(out, O_CLOEXEC) < 0) {
-        snprintf(why, cap, "%s", err.text);
+        snprintf(why, cap, "%.*s", (int)cap - 1, err.text);
         return -1;
     }
     pid = fork();
