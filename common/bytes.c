@@ -80,6 +80,19 @@ static int is_base64(const char *in, size_t n)
     return 1;
 }
 
+/* Whether the bits that padding leaves over are zero: one text per bytes. */
+static int is_canonical(const char *in, size_t n, const uint8_t *bytes,
+                        size_t len)
+{
+    size_t rest = len % 3;
+    char last[8];
+
+    if (rest == 0)
+        return 1;
+    base64_encode(bytes + len - rest, rest, last);
+    return memcmp(in + n - 4, last, 4) == 0;
+}
+
 int base64_decode(const char *in, size_t in_len, uint8_t **out, size_t *n)
 {
     uint8_t *buf;
@@ -100,6 +113,11 @@ int base64_decode(const char *in, size_t in_len, uint8_t **out, size_t *n)
     }
     for (size_t i = in_len; i > 0 && in[i - 1] == '='; i--)
         len--;
+    if (!is_canonical(in, in_len, buf, (size_t)len)) {
+        free(buf);
+        errno = EINVAL;
+        return -1;
+    }
     *out = buf;
     *n = (size_t)len;
     return 0;

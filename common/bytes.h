@@ -51,8 +51,9 @@ size_t base64_len(size_t n);
  */
 size_t base64_encode(const void *in, size_t n, char *out);
 
-/* Strict: standard alphabet, padded, nothing else.  *out is allocated (free
- * it) and *n set.  Returns 0, or -1 with errno EINVAL or ENOMEM.
+/* Strict: standard alphabet, padded, spare bits zero, nothing else.  *out is
+ * allocated (free it) and *n set.  Returns 0, or -1 with errno EINVAL or
+ * ENOMEM.
  */
 int base64_decode(const char *in, size_t in_len, uint8_t **out, size_t *n);
 

@@ -32,8 +32,9 @@ static void test_base64(void)
         {"fooba", "Zm9vYmE="},
         {"foobar", "Zm9vYmFy"},
     };
-    static const char *const bad[] = {"Zg",   "Zg=",  "Z===",     "Zm9v\n",
-                                      "Zm-_", "====", "Zg==Zg==", " Zm9vYg"};
+    static const char *const bad[] = {
+        "Zh==",   "Zm9=", "Zg",   "Zg=",      "Z===",
+        "Zm9v\n", "Zm-_", "====", "Zg==Zg==", " Zm9vYg"};
     uint8_t *back;
     char out[16];
     size_t n;
