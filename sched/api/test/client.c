@@ -241,7 +241,7 @@ void fund(struct client *c, int64_t party, int64_t micro)
         errand(c, "/v1/admin/fund",
                json_pack("{s:I,s:s,s:I,s:I}", "party_id", (json_int_t)party,
                          "unit", "USD", "amount", (json_int_t)micro, "serial",
-                         (json_int_t)party)));
+                         (json_int_t)0))); /* the next one: never a repeat */
 }
 
 /* ---- work ------------------------------------------------------------ */
