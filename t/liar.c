@@ -53,7 +53,7 @@ static uint64_t dice(uint64_t *s)
 }
 
 /* Flip one bit in some of the results; an empty one gains a unit instead. */
-static int lie(struct item_result *v, size_t n, const struct digest *input)
+static void lie(struct item_result *v, size_t n, const struct digest *input)
 {
     uint64_t ppm = number("FALLOW_LIAR_PPM", 100000);
     uint64_t seed = number("FALLOW_LIAR_SEED", 1);
@@ -61,22 +61,15 @@ static int lie(struct item_result *v, size_t n, const struct digest *input)
     for (size_t i = 0; i < 8; i++)
         seed = seed * 257 + input->b[i];
     for (size_t i = 0; i < n; i++) {
-        uint8_t *copy;
+        uint8_t *bytes = (uint8_t *)(uintptr_t)v[i].bytes;
 
         if (dice(&seed) % 1000000 >= ppm)
             continue;
-        if (v[i].len == 0) {
+        if (v[i].len == 0)
             v[i].units++;
-            continue;
-        }
-        copy = malloc(v[i].len);
-        if (!copy)
-            return -1;
-        memcpy(copy, v[i].bytes, v[i].len);
-        copy[dice(&seed) % v[i].len] ^= (uint8_t)(1u << dice(&seed) % 8);
-        v[i].bytes = copy;
+        else
+            bytes[dice(&seed) % v[i].len] ^= (uint8_t)(1u << dice(&seed) % 8);
     }
-    return 0;
 }
 
 /* The digest --describe would print. */
@@ -99,19 +92,25 @@ static int falsify(int argc, char **argv, struct merkle_sum *root)
     const char *params = option(argc, argv, "--params");
     struct digest kernel, set, input;
     struct item_result *v = NULL;
-    void *buf, *out;
+    void *buf = NULL, *out = NULL;
     size_t len, n;
+    int rc = -1;
 
     if (file_read(path, RESULTS_MAX, &buf, &len, NULL) < 0 ||
         results_parse(buf, len, &v, &n, NULL) < 0 ||
         kernel_digest(option(argc, argv, "--run"), &kernel) < 0 ||
         runner_params_digest(params, &set, NULL, NULL) < 0)
-        return -1;
+        goto done;
     digest_of(buf, len, &input);
-    if (lie(v, n, &input) < 0 || results_format(v, n, &out, &len, NULL) < 0 ||
-        results_root(v, n, &kernel, &set, root, NULL) < 0)
-        return -1;
-    return file_write(path, out, len, false, NULL);
+    lie(v, n, &input);
+    if (results_format(v, n, &out, &len, NULL) == 0 &&
+        results_root(v, n, &kernel, &set, root, NULL) == 0)
+        rc = file_write(path, out, len, false, NULL);
+done:
+    free(v);
+    free(buf);
+    free(out);
+    return rc;
 }
 
 /* The last line as it was, but for the root and what it sums. */
